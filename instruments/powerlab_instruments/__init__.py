@@ -1,0 +1,5 @@
+"""Drivers for the instruments of a power bench, and a simulated bench that speaks the same SCPI.
+
+`link` is the one door to VISA; `settings` are declared once and readable back; `scope`, `supply` and `probe` are the
+three instruments. `simulated` is written from the instruments' manuals and shares no code with the drivers.
+"""

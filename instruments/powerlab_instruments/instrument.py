@@ -1,0 +1,76 @@
+"""What every instrument on the bench has in common: an identity, an error queue, a state to read back."""
+
+import re
+from typing import ClassVar, Self
+
+from powerlab_instruments.errors import DeviceError, WrongInstrument
+from powerlab_instruments.identity import Identity
+from powerlab_instruments.link import VisaLink
+from powerlab_instruments.settings import snapshot
+
+
+class Instrument:
+    """An instrument on a line. Identity is checked when it is made, before anything is set.
+
+    Raises
+    ------
+    WrongInstrument
+        Something else answers there. Nothing was sent to it but `*IDN?`.
+    NoAnswer
+        Nothing answers there.
+    """
+
+    model: ClassVar[str]
+    error_queue_depth: ClassVar[int]
+
+    def __init__(self, link: VisaLink) -> None:
+        self.link = link
+        self.identity = Identity.parse(link.query("*IDN?"))
+        if not (self.identity.is_model(self.model) and self.identity.is_keysight):
+            raise WrongInstrument(
+                f"{link} is {self.identity.maker} {self.identity.model}, not a Keysight {self.model}; nothing was set. "
+                "Check the resources in bench.toml."
+            )
+
+    def header(self, command: str) -> str:
+        """The command as it is: an instrument has no number."""
+        return command
+
+    def errors(self) -> tuple[str, ...]:
+        """Read the error queue until it is empty, oldest first."""
+        found = []
+        for _ in range(self.error_queue_depth + 1):
+            answer = self.link.query(":SYSTem:ERRor?")
+            code = re.match(r"\s*[+-]?\d+", answer)
+            if code is None:
+                raise DeviceError(f"{self.link} answered ':SYSTem:ERRor?' with {answer!r}, which is no error entry")
+            if int(code.group()) == 0:
+                break
+            found.append(answer)
+        return tuple(found)
+
+    def check(self, doing: str) -> None:
+        """Raise if the error queue holds anything after `doing`.
+
+        Raises
+        ------
+        DeviceError
+            With every entry of the queue.
+        """
+        found = self.errors()
+        if found:
+            raise DeviceError(f"{self.model} at {self.link} refused {doing}: {'; '.join(found)}")
+
+    def snapshot(self) -> dict[str, str]:
+        """Every declared setting with its present value, for the run's provenance."""
+        return snapshot(self)
+
+    def close(self) -> None:
+        """Let go of the line; settings stay as they are."""
+        self.link.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,184 @@
+"""The line to an instrument: the one door to VISA.
+
+pyvisa with pyvisa-py behind it. Its behaviour that this module works round was measured with pyvisa 1.16.2 and
+pyvisa-py 0.8.1: a socket resource opens "successfully" to a dead port, a block read stops at each line feed while
+a termination character is set, and a resource behind a Prologix adapter ignores its own timeout, refuses a
+termination character, and waits only 50 ms for an instrument.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self, cast
+
+import pyvisa
+from pyvisa.errors import InvalidSession, VisaIOError
+from pyvisa.resources import MessageBasedResource
+
+from powerlab_instruments.errors import InstrumentError, NoAnswer
+
+# A Prologix adapter waits at most 3000 ms for each byte of an answer (its manual); pyvisa-py leaves it at 50 ms, and
+# an E3645A takes up to 100 ms for a measurement.
+PROLOGIX_READ_TIMEOUT_MS = 3000
+
+
+class VisaLink:
+    """A line to one instrument, for short text messages and definite-length blocks.
+
+    `timeout` is in seconds, for each answer. Everything that fails becomes an `InstrumentError` that names the
+    resource and the command.
+    """
+
+    def __init__(self, resource: MessageBasedResource, name: str, *, terminated: bool) -> None:
+        self._resource = resource
+        self.name = name
+        self._terminated = terminated
+
+    def __str__(self) -> str:
+        return self.name
+
+    def write(self, message: str) -> None:
+        """Send one program message; the terminator is added here."""
+        with self._faults(message):
+            self._resource.write(message)
+
+    def query(self, message: str) -> str:
+        """Send one query and return its answer without terminator or outer blanks."""
+        with self._faults(message):
+            return self._resource.query(message).strip()
+
+    def query_block(self, message: str) -> bytes:
+        """Send one query and return the payload of its definite-length block (IEEE 488.2, 8.7.9).
+
+        Reads by length with the termination character off, since the payload may hold line feeds.
+        """
+        with self._faults(message):
+            self._resource.write(message)
+            if self._terminated:
+                self._resource.read_termination = None
+            try:
+                start = self._resource.read_bytes(2)
+                if start[:1] != b"#" or not b"1" <= start[1:] <= b"9":
+                    raise InstrumentError(
+                        f"{self.name} answered {message!r} with {start!r}, which starts no data block"
+                    )
+                count = int(self._resource.read_bytes(int(start[1:])))
+                payload = self._resource.read_bytes(count, chunk_size=max(count, 1))
+                self._resource.read_bytes(1)
+            finally:
+                if self._terminated:
+                    self._resource.read_termination = "\n"
+        return payload
+
+    def clear(self) -> None:
+        """Device clear: drop what is half said on either side. A raw socket can only be drained."""
+        with self._faults("device clear"):
+            self._resource.clear()
+
+    def close(self) -> None:
+        """Give the resource back; may be called twice."""
+        try:
+            self._resource.close()
+        except (InvalidSession, VisaIOError):
+            return  # the line is gone already, which is what was wanted
+
+    @contextmanager
+    def _faults(self, message: str) -> Iterator[None]:
+        try:
+            yield
+        except VisaIOError as error:
+            # After a silent query an answer may still be under way; left there it would be taken for the next one.
+            self._drain()
+            raise NoAnswer(self.name, message, error.abbreviation) from error
+        except (OSError, InvalidSession) as error:
+            raise NoAnswer(self.name, message, _reason(error)) from error
+
+    def _drain(self) -> None:
+        try:
+            self._resource.clear()
+        except (VisaIOError, OSError, InvalidSession):
+            return  # the query's own failure is being reported; a second one adds nothing
+
+
+class Visa:
+    """A VISA session with the resources opened through it; closes them all.
+
+    `library` is what `pyvisa.ResourceManager` takes: "@py" for pyvisa-py, a path or "" for a vendor's library.
+    """
+
+    def __init__(self, library: str = "@py") -> None:
+        try:
+            self._manager = pyvisa.ResourceManager(library)
+        except (ValueError, OSError) as error:
+            raise InstrumentError(
+                f'VISA library {library!r} cannot be loaded ({_reason(error)}); `visa_library = "@py"` always works'
+            ) from error
+        self._open: list[VisaLink] = []
+        # pyvisa-py forgets a Prologix board, and all instruments behind it, when the adapter's object is dropped.
+        self._adapters: list[MessageBasedResource] = []
+
+    def open(self, resource: str, *, timeout: float = 5.0, adapter: str | None = None) -> VisaLink:
+        """Open a resource such as "TCPIP0::10.0.0.5::5025::SOCKET" or, behind a Prologix adapter
+        ("PRLGX-TCPIP0::10.0.0.6::1234::INTFC"), "GPIB0::5::INSTR".
+
+        Raises
+        ------
+        NoAnswer
+            The resource cannot be opened. A dead socket shows only when it is first asked something.
+        """
+        if adapter is not None:
+            self._open_adapter(adapter, timeout)
+        device = self._resource(resource, timeout)
+        device.write_termination = "\n"
+        terminated = adapter is None  # a resource behind an adapter refuses a read termination, and needs none
+        if terminated:
+            device.read_termination = "\n"
+            device.timeout = timeout * 1000
+        link = VisaLink(device, resource, terminated=terminated)
+        self._open.append(link)
+        return link
+
+    def _open_adapter(self, adapter: str, timeout: float) -> None:
+        device = self._resource(adapter, timeout)
+        device.timeout = max(timeout * 1000, PROLOGIX_READ_TIMEOUT_MS + 500)
+        self._adapters.append(device)
+        try:
+            device.write(f"++read_tmo_ms {PROLOGIX_READ_TIMEOUT_MS}", termination="\n")
+        except (VisaIOError, OSError) as error:
+            raise NoAnswer(adapter, "++read_tmo_ms", _reason(error)) from error
+
+    def _resource(self, name: str, timeout: float) -> MessageBasedResource:
+        try:
+            device = self._manager.open_resource(name, open_timeout=int(timeout * 1000))
+        except (VisaIOError, OSError, ValueError) as error:
+            raise NoAnswer(name, "open", _reason(error)) from error
+        if not hasattr(device, "query"):
+            raise InstrumentError(f"{name} is no resource that takes messages; check it in bench.toml")
+        return cast("MessageBasedResource", device)
+
+    def close(self) -> None:
+        """Close every link, then the adapters, then the session; may be called twice."""
+        for link in self._open:
+            link.close()
+        for adapter in self._adapters:
+            try:
+                adapter.close()
+            except (InvalidSession, VisaIOError):
+                continue
+        self._open.clear()
+        self._adapters.clear()
+        self._manager.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _reason(error: Exception) -> str:
+    """The short word for a failure, without pyvisa's paragraph."""
+    if isinstance(error, VisaIOError):
+        return error.abbreviation
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,81 @@
+"""The Keysight 1146B AC/DC Hall current probe on a scope channel."""
+
+from dataclasses import dataclass
+
+from powerlab_instruments.errors import OutOfRange
+from powerlab_instruments.scope import TIME_LIMIT, Channel
+from powerlab_traces.chain import CurrentChain
+
+# Gain limits are those of the probe's own verification procedure, which checks gain after the zero is subtracted.
+GAIN_LIMIT = {0.1: 0.03, 0.01: 0.04}
+# Largest peak current of each range and the offset are UNCONFIRMED (recalled from the data sheet).
+PEAK_CURRENT = {0.1: 10.0, 0.01: 100.0}
+OFFSET_LIMIT = 0.050  # A at one turn
+# Zero drift between two zeros of one session, probe and scope together: an assumption, to be replaced by a measurement.
+DRIFT_LIMIT = 0.005  # A at one turn
+
+# Codes of the scope's converter over its eight divisions: what real files of this family show.
+CODES_PER_SCREEN = 199
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentProbe1146B:
+    """A 1146B clamp: `sensitivity` 0.1 or 0.01 V/A as its switch stands, `turns` of the lead through its jaw.
+
+    With n turns the probe sees n times the current: offset, drift and noise shrink by n in amperes of the lead, and
+    so does the largest current; the gain error stays.
+    """
+
+    sensitivity: float = 0.1
+    turns: int = 1
+
+    def __post_init__(self) -> None:
+        if self.sensitivity not in GAIN_LIMIT:
+            raise OutOfRange(f"probe sensitivity {self.sensitivity:g} V/A: the 1146B's switch has 0.1 and 0.01 V/A")
+        if self.turns < 1:
+            raise OutOfRange(f"{self.turns} turns through the probe: give 1 or more")
+
+    @property
+    def ratio(self) -> float:
+        """Amperes in the lead for each volt at the probe's output."""
+        return 1 / (self.sensitivity * self.turns)
+
+    @property
+    def peak_current(self) -> float:
+        """Largest current in the lead, in A."""
+        return PEAK_CURRENT[self.sensitivity] / self.turns
+
+    def amperes(self, volts: float) -> float:
+        """The current in the lead for a voltage at the probe's output, in A."""
+        return volts * self.ratio
+
+    def set_up(self, channel: Channel, *, full_scale: float, centre: float) -> None:
+        """Set the scope channel so that it reads amperes in the lead; both arguments in A.
+
+        Raises
+        ------
+        OutOfRange
+            The screen would reach beyond what the probe can carry. Nothing was sent.
+        """
+        reach = max(abs(centre - full_scale / 2), abs(centre + full_scale / 2))
+        if reach > self.peak_current:
+            raise OutOfRange(
+                f"a screen that reaches {reach:g} A is beyond the probe's {self.peak_current:g} A at "
+                f"{self.sensitivity:g} V/A and {self.turns} turns"
+            )
+        channel.set_up(ratio=self.ratio, units="AMP", full_scale=full_scale, centre=centre)
+
+    def chain(self, channel: Channel) -> CurrentChain:
+        """Probe and channel as set up, with their data-sheet limits."""
+        return CurrentChain(
+            probe="1146B",
+            sensitivity=self.sensitivity,
+            turns=self.turns,
+            gain_limit=GAIN_LIMIT[self.sensitivity],
+            offset_limit=OFFSET_LIMIT / self.turns,
+            drift_limit=DRIFT_LIMIT / self.turns,
+            scope_gain_limit=channel.gain_limit(),
+            scope_offset_limit=channel.offset_limit(),
+            resolution=channel.scale * 8 / CODES_PER_SCREEN,
+            time_limit=TIME_LIMIT,
+        )

@@ -1,0 +1,85 @@
+"""Evenly spaced samples of one quantity, kept as the integer codes they were acquired as."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from powerlab_traces.errors import TraceError
+from powerlab_traces.window import Window
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """Evenly spaced samples of one quantity.
+
+    `codes` [n] are integers as acquired (or exact sums of them); a value is `codes * scale + offset` in
+    `unit`. Sample i stands for the span `[start + i * interval, start + (i + 1) * interval)` in seconds on the
+    record's clock.
+    """
+
+    codes: NDArray[np.integer[Any]]
+    interval: float
+    unit: str
+    start: float = 0.0
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.codes.ndim != 1 or not np.issubdtype(self.codes.dtype, np.integer):
+            raise TraceError(f"a trace needs a row of integer codes, not {self.codes.dtype} {self.codes.shape}")
+        if not (self.interval > 0 and math.isfinite(self.interval)):
+            raise TraceError(f"a trace needs a sample interval above 0 s, not {self.interval:g} s")
+        self.codes.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @property
+    def stop(self) -> float:
+        """The end of the last sample's span, in seconds: one past, as windows are half-open."""
+        return self.start + len(self.codes) * self.interval
+
+    @property
+    def sample_rate(self) -> float:
+        """Samples per second."""
+        return 1.0 / self.interval
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """The samples in `unit` [n]."""
+        return self.codes.astype(np.float64) * self.scale + self.offset
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """The start of each sample's span in seconds [n]."""
+        return self.start + np.arange(len(self.codes), dtype=np.float64) * self.interval
+
+    def span_of(self, window: Window) -> slice:
+        """Where the window's samples lie: those whose start t has `window.start <= t < window.stop`.
+
+        The one place where seconds become sample numbers. A time within a millionth of a sample of the grid
+        counts as on it, so that rounding in `start + i * interval` moves no sample.
+
+        Raises
+        ------
+        TraceError
+            The window reaches beyond the trace, or holds no sample.
+        """
+        first = math.ceil((window.start - self.start) / self.interval - 1e-6)
+        last = math.ceil((window.stop - self.start) / self.interval - 1e-6)
+        if first < 0 or last > len(self.codes):
+            raise TraceError(
+                f"window {window.index} ({window.start:g} to {window.stop:g} s) reaches beyond the trace "
+                f"({self.start:g} to {self.stop:g} s)"
+            )
+        if first == last:
+            raise TraceError(f"window {window.index} is shorter than one sample ({self.interval:g} s)")
+        return slice(first, last)
+
+    def cut(self, window: Window) -> Self:
+        """The part of the trace inside the window (see `span_of`), a view on the same codes."""
+        span = self.span_of(window)
+        return replace(self, codes=self.codes[span], start=self.start + span.start * self.interval)
