@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from powerlab_traces.errors import TraceError
 from powerlab_traces.window import Window
 
+# A time this close to the sample grid (in samples) counts as on it, so that rounding in `start + i * interval` moves
+# no sample.
+ON_GRID = 1e-6
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
@@ -60,24 +64,24 @@ class Trace:
     def span_of(self, window: Window) -> slice:
         """Where the window's samples lie: those whose start t has `window.start <= t < window.stop`.
 
-        The one place where seconds become sample numbers. A time within a millionth of a sample of the grid
-        counts as on it, so that rounding in `start + i * interval` moves no sample.
+        The one place where seconds become sample numbers.
 
         Raises
         ------
         TraceError
             The window reaches beyond the trace, or holds no sample.
         """
-        first = math.ceil((window.start - self.start) / self.interval - 1e-6)
-        last = math.ceil((window.stop - self.start) / self.interval - 1e-6)
-        if first < 0 or last > len(self.codes):
+        first = (window.start - self.start) / self.interval
+        last = (window.stop - self.start) / self.interval
+        if first < -ON_GRID or last > len(self.codes) + ON_GRID:
             raise TraceError(
                 f"window {window.index} ({window.start:g} to {window.stop:g} s) reaches beyond the trace "
                 f"({self.start:g} to {self.stop:g} s)"
             )
-        if first == last:
+        span = slice(math.ceil(first - ON_GRID), math.ceil(last - ON_GRID))
+        if span.start == span.stop:
             raise TraceError(f"window {window.index} is shorter than one sample ({self.interval:g} s)")
-        return slice(first, last)
+        return span
 
     def cut(self, window: Window) -> Self:
         """The part of the trace inside the window (see `span_of`), a view on the same codes."""
