@@ -77,7 +77,8 @@ class Waveform:
         codes = folded.sum(axis=1, dtype=np.uint16 if fold <= 257 else np.uint32) if fold > 1 else self.codes
         return Trace(
             codes=codes,
-            interval=pre.x_increment * fold,
+            # The preamble gives nine digits; what a product adds behind them is rounding.
+            interval=float(f"{pre.x_increment * fold:.12g}"),
             unit=self.unit,
             start=pre.x_origin - pre.x_reference * pre.x_increment,
             scale=pre.y_increment / fold,

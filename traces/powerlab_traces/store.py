@@ -137,10 +137,11 @@ class RunWriter:
         # The viewers' first picture is the first record in which windows ran.
         if record.kind is RecordKind.ACTIVE and schema.NX_DEFAULT not in self._entry.attrs:
             self._entry.attrs[schema.NX_DEFAULT] = f"{schema.RECORDS}/{name}"
-        self._append_windows(windows)
+        self.add_windows(windows)
         self._file.flush()
 
-    def _append_windows(self, windows: Sequence[HostWindow]) -> None:
+    def add_windows(self, windows: Sequence[HostWindow]) -> None:
+        """Add windows alone, such as those of a record that could not be fetched."""
         rows: Mapping[str, list[Any]] = {
             schema.INDEX: [it.index for it in windows],
             schema.RECORD: [it.record for it in windows],

@@ -1,0 +1,230 @@
+"""The measurement model: from digitised current and the supply's voltage to energy, and what is not known of it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from powerlab_analysis.measured import Kind, Measured, Source, rectangular
+from powerlab_analysis.noise import Noise, dithers, raw_codes
+from powerlab_analysis.stretch import Stretch
+from powerlab_analysis.survey import Level
+from powerlab_traces.chain import CurrentChain, SupplyLimits
+
+PROBE_GAIN = Source("probe gain")
+PROBE_OFFSET = Source("probe offset")
+SCOPE_GAIN = Source("scope gain")
+SCOPE_OFFSET = Source("scope offset")
+OFFSET_DRIFT = Source("offset drift")
+VOLTAGE_GAIN = Source("voltage readback gain")
+VOLTAGE_OFFSET = Source("voltage readback offset")
+LEAD_RESISTANCE = Source("lead resistance")
+TIME_BASE = Source("time base")
+SUPPLY_CURRENT_GAIN = Source("current readback gain")
+SUPPLY_CURRENT_OFFSET = Source("current readback offset")
+WINDOW_EDGES = Source("window edges", Kind.RANDOM)
+# Net power only: what does not cancel between idle and windows.
+SCOPE_GAIN_BETWEEN = Source("scope gain between idle and windows")
+DRIFT_BETWEEN = Source("offset drift between idle and windows")
+
+
+@dataclass(frozen=True, slots=True)
+class Zero:
+    """The reading without current, in A, as the mean of the zero records.
+
+    `u` is its standard uncertainty from noise and quantisation, with `dof` degrees of freedom; `half_range` is
+    half of what the zero records differ by.
+    """
+
+    current: float
+    u: float
+    dof: float
+    half_range: float
+
+
+def zero_of(levels: Sequence[Level], chain: CurrentChain) -> Zero | None:
+    """The zero that the zero records give; None without any."""
+    if not levels:
+        return None
+    currents = [level.stretch.current for level in levels]
+    variances = [
+        level.noise.of_mean(level.stretch.seconds) ** 2
+        + _quantisation_of_mean(level.stretch.seconds, level.stretch, level.noise, chain.resolution) ** 2
+        for level in levels
+    ]
+    return Zero(
+        current=sum(currents) / len(currents),
+        u=math.sqrt(sum(variances)) / len(variances),
+        dof=min(level.noise.dof for level in levels),
+        half_range=(max(currents) - min(currents)) / 2,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """P = V I - R i^2 and E = P T, with the limits of what measured V, I and T (after JCGM 100, 4.1 and 5.1).
+
+    Of N samples spaced dt: I = mean(s) - zero, E = dt sum(V i - R i^2), V the mean of the supply's readings
+    before and after the record, R the lead's resistance. Currents are in A in the lead.
+    """
+
+    chain: CurrentChain
+    supply: SupplyLimits
+    zero: Zero | None
+
+    @property
+    def drift(self) -> float:
+        """Half-width (A) of how far the offset moves in a run: the limit, or what the zeros moved by if more."""
+        return max(self.chain.drift_limit, self.zero.half_range if self.zero else 0.0)
+
+    def currents(self, stretches: Sequence[Stretch]) -> NDArray[np.float64]:
+        """Mean currents in A, the zero subtracted [n]."""
+        zero = self.zero.current if self.zero else 0.0
+        return np.array([stretch.current for stretch in stretches]) - zero
+
+    def energies(self, stretches: Sequence[Stretch]) -> NDArray[np.float64]:
+        """Energies at the board's input in J [n]."""
+        current = self.currents(stretches)
+        voltage = np.array([stretch.voltage for stretch in stretches])
+        variance = np.array([stretch.variance for stretch in stretches])
+        power = voltage * current - self.supply.lead_resistance * (current**2 + variance)
+        energy: NDArray[np.float64] = power * np.array([stretch.seconds for stretch in stretches])
+        return energy
+
+    def seconds(self, stretches: Sequence[Stretch]) -> Measured:
+        """How long the stretches last together, in s."""
+        total = float(sum(stretch.seconds for stretch in stretches))
+        return total * self._clock + Measured(0.0, {WINDOW_EDGES: _edges(stretches)})
+
+    def charge(self, stretches: Sequence[Stretch], noise: Noise | None, of: str = "") -> Measured:
+        """The charge through the lead in all stretches together, in C.
+
+        Scope gain is an absolute amount: the data sheet gives a share of full scale. `of` is appended to the
+        names of noise and quantisation, which no other value shares.
+        """
+        seconds = np.array([stretch.seconds for stretch in stretches])
+        duration = float(seconds.sum())
+        charge = float(seconds @ self.currents(stretches))
+        parts = {
+            PROBE_GAIN: charge * rectangular(self.chain.gain_limit),
+            SCOPE_GAIN: duration * rectangular(self.chain.scope_gain_limit),
+        }
+        if self.zero is None:
+            parts[PROBE_OFFSET] = duration * rectangular(self.chain.offset_limit)
+            parts[SCOPE_OFFSET] = duration * rectangular(self.chain.scope_offset_limit)
+        else:
+            parts[OFFSET_DRIFT] = duration * rectangular(self.drift)
+            parts[Source("noise of the zero", Kind.RANDOM, self.zero.dof)] = -duration * self.zero.u
+        resolution = self.chain.resolution
+        quantised = [_quantisation_of_mean(s.seconds, s, noise, resolution) * s.seconds for s in stretches]
+        if noise is not None and dithers(noise, resolution, stretches[0].step):
+            parts[Source(f"quantisation{of}", Kind.RANDOM)] = math.hypot(*quantised)
+        else:
+            parts[Source(f"quantisation{of}")] = sum(quantised)
+        if noise is not None:
+            scatter = [noise.of_mean(stretch.seconds) * stretch.seconds for stretch in stretches]
+            parts[Source(f"noise{of}", Kind.RANDOM, noise.dof)] = math.hypot(*scatter)
+        return Measured(charge, parts)
+
+    def energy(self, stretches: Sequence[Stretch], noise: Noise | None, of: str = "") -> Measured:
+        """The energy at the board's input in all stretches together, in J; its value is the sum of `energies`.
+
+        Voltage and current come from different instruments and are taken as uncorrelated. The voltage is that
+        of two readings around the record; how far they differ is one more, rectangular, doubt. An edge of a
+        window that is off by a sample adds as much time as it adds energy: mean power hardly moves, and what
+        it moves shows in the spread over windows.
+        """
+        seconds = np.array([stretch.seconds for stretch in stretches])
+        voltages = np.array([stretch.voltage for stretch in stretches])
+        current = self.currents(stretches)
+        duration = float(seconds.sum())
+        mean_voltage = float(seconds @ voltages) / duration
+        change = float(seconds @ np.array([s.voltage_change for s in stretches])) / duration
+        voltage = Measured(
+            mean_voltage,
+            {
+                VOLTAGE_GAIN: mean_voltage * rectangular(self.supply.voltage_gain_limit),
+                VOLTAGE_OFFSET: rectangular(self.supply.voltage_offset_limit),
+                Source(f"voltage change{of}"): rectangular(change / 2),
+            },
+        )
+        lead = Measured(
+            self.supply.lead_resistance,
+            {LEAD_RESISTANCE: rectangular(self.supply.lead_resistance_limit)},
+        )
+        charge = self.charge(stretches, noise, of)
+        covariance = float(seconds @ ((voltages - mean_voltage) * current))
+        variance = np.array([stretch.variance for stretch in stretches])
+        ripple = float(seconds @ (current**2 + variance)) - charge.value**2 / duration
+        square = charge * charge / duration + ripple
+        energy = (voltage * charge + covariance - lead * square) * self._clock
+        return energy + Measured(0.0, {WINDOW_EDGES: energy.value / duration * _edges(stretches)})
+
+    def net_power(self, total: Measured, idle: Measured, voltage: float) -> Measured:
+        """Total less idle power, in W, at `voltage` (V).
+
+        Probe gain, offset and voltage readback are the same error in both and cancel as far as they can. Two
+        terms are added that the plain difference would lose:
+
+        - scope gain. As an absolute amount it would cancel whole, but it stands for an error proportional to
+          the reading: that of a difference is the limit times the difference over full scale. The full scale
+          is not known here, so the difference is charged with the whole limit, once: the most it can be.
+        - offset drift. Idle and windows are recorded at different times, zeroed or not.
+        """
+        between = {
+            SCOPE_GAIN_BETWEEN: voltage * rectangular(self.chain.scope_gain_limit),
+            DRIFT_BETWEEN: voltage * rectangular(self.drift),
+        }
+        return total - idle + Measured(0.0, between)
+
+    def supply_current(self, stretches: Sequence[Stretch]) -> Measured:
+        """The mean current that the supply itself read around the stretches, in A."""
+        current = sum(stretch.supply_current for stretch in stretches) / len(stretches)
+        parts = {
+            SUPPLY_CURRENT_GAIN: current * rectangular(self.supply.current_gain_limit),
+            SUPPLY_CURRENT_OFFSET: rectangular(self.supply.current_offset_limit),
+        }
+        return Measured(current, parts)
+
+    @property
+    def _clock(self) -> Measured:
+        return Measured(1.0, {TIME_BASE: rectangular(self.chain.time_limit)})
+
+
+def spread(numerators: NDArray[Any], denominators: NDArray[Any]) -> tuple[Source, float] | None:
+    """Standard uncertainty of sum(numerators) / sum(denominators) from how the windows scatter around it.
+
+    For equal denominators this is s / sqrt(n), with n - 1 degrees of freedom (JCGM 100, 4.2.3); otherwise that
+    of the ratio estimator. None for a single window. Noise and edges act on each window, so a part of them is in
+    the spread as well: they are listed beside it all the same, which errs to the large side by very little.
+    """
+    n = len(numerators)
+    if n < 2:
+        return None
+    residuals = numerators - numerators.sum() / denominators.sum() * denominators
+    deviation = math.sqrt(n / (n - 1) * float(residuals @ residuals))
+    return Source("spread over windows", Kind.RANDOM, n - 1), deviation / float(denominators.sum())
+
+
+def _edges(stretches: Sequence[Stretch]) -> float:
+    """Standard uncertainty (s) of the summed length of windows; 0 for stretches that no marker bounds.
+
+    Two edges each, each rectangular within +-1 sample of the current and +-1 of the marker, and independent.
+    """
+    squares = [s.interval**2 + s.marker_interval**2 for s in stretches if s.marker_interval > 0]
+    return math.sqrt(2 * sum(squares)) / math.sqrt(3)
+
+
+def _quantisation_of_mean(seconds: float, stretch: Stretch, noise: Noise | None, resolution: float) -> float:
+    """Standard uncertainty (A) that rounding to codes leaves in a mean over `seconds`.
+
+    q / sqrt(12) for one raw code (JCGM 100, F.2.2.1), less by the square root of their number if they are
+    dithered by noise.
+    """
+    u = resolution / math.sqrt(12)
+    if noise is None or not dithers(noise, resolution, stretch.step):
+        return u
+    return u / math.sqrt(seconds / stretch.interval * raw_codes(resolution, stretch.step))

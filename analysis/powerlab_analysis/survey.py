@@ -1,0 +1,102 @@
+"""One pass over the records of a run: what is measured in each, without keeping any."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from powerlab_analysis.alignment import AlignedWindow, Alignment, align, objection_to
+from powerlab_analysis.edges import pulses
+from powerlab_analysis.noise import Noise, noise_of
+from powerlab_analysis.stretch import Stretch, stretch
+from powerlab_traces.errors import TraceError
+from powerlab_traces.record import Record, RecordKind
+from powerlab_traces.run import Run
+from powerlab_traces.window import DroppedWindow, HostWindow
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A whole record of steady current."""
+
+    record: int
+    stretch: Stretch
+    noise: Noise
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A kept window and the current in it."""
+
+    aligned: AlignedWindow
+    stretch: Stretch
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the records of a run hold. Every window of the run is among `cuts` or `dropped`.
+
+    `alignments` are those of the active records; `notes` say which zero and idle records were refused.
+    """
+
+    zeros: tuple[Level, ...]
+    idles: tuple[Level, ...]
+    cuts: tuple[Cut, ...]
+    dropped: tuple[DroppedWindow, ...]
+    alignments: tuple[Alignment, ...]
+    sample_rate: float | None
+    notes: tuple[str, ...]
+
+
+def survey(run: Run) -> Survey:
+    """Read each record once and boil it down.
+
+    Raises
+    ------
+    TraceError
+        A record's current is not in amperes.
+    """
+    bit = run.provenance.marker_bit
+    waiting: defaultdict[int, list[HostWindow]] = defaultdict(list)
+    for host in run.windows:
+        waiting[host.record].append(host)
+    levels: dict[RecordKind, list[Level]] = {RecordKind.ZERO: [], RecordKind.IDLE: []}
+    cuts: list[Cut] = []
+    dropped: list[DroppedWindow] = []
+    alignments: list[Alignment] = []
+    notes: list[str] = []
+    rates: dict[RecordKind, float] = {}
+    for record in run.records:
+        if record.current.unit != "A":
+            raise TraceError(f"the current of record {record.index} is in {record.current.unit!r}, not in 'A'")
+        rates.setdefault(record.kind, record.current.sample_rate)
+        alignment = align(record, waiting.pop(record.index, []), bit)
+        dropped += alignment.dropped
+        if record.kind is RecordKind.ACTIVE:
+            alignments.append(alignment)
+            cuts += [Cut(pair, stretch(record, pair.window)) for pair in alignment.kept]
+        elif objection := _objection_to_level(record, bit):
+            notes.append(f"{record.kind.value} record {record.index} was not used: {objection}")
+        else:
+            levels[record.kind].append(Level(record.index, stretch(record), noise_of(record.current)))
+    for index, hosts in waiting.items():
+        dropped += [DroppedWindow(host.index, f"record {index} is not in this run") for host in hosts]
+    return Survey(
+        zeros=tuple(levels[RecordKind.ZERO]),
+        idles=tuple(levels[RecordKind.IDLE]),
+        cuts=tuple(sorted(cuts, key=lambda cut: cut.aligned.host.index)),
+        dropped=tuple(sorted(dropped, key=lambda window: window.index)),
+        alignments=tuple(alignments),
+        sample_rate=rates.get(RecordKind.ACTIVE, next(iter(rates.values()), None)),
+        notes=tuple(notes),
+    )
+
+
+def _objection_to_level(record: Record, bit: int | None) -> str | None:
+    """Why a zero or idle record says nothing of the level it was taken for."""
+    clipped = len(record.clipped)
+    if clipped:
+        return f"current clipped in {clipped} sample{'s' * (clipped > 1)}: give the scope channel a larger range"
+    if record.kind is RecordKind.ZERO:
+        return None  # the supply may well be off
+    if record.marker is not None and bit is not None and pulses(record.marker, bit):
+        return "the marker was high in it: the workload was running"
+    return objection_to(record)

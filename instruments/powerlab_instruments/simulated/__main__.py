@@ -1,0 +1,54 @@
+"""Run a simulated bench as a process of its own: `python -m powerlab_instruments.simulated --seed 1`.
+
+Prints one JSON line with the resources, then serves until its standard input closes, Ctrl-C or SIGTERM.
+"""
+
+import argparse
+import json
+import signal
+import sys
+from dataclasses import asdict
+from typing import NoReturn
+
+from powerlab_instruments.simulated.bench import SimulatedBench
+from powerlab_traces.errors import PowerlabError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve a bench; 0 when asked to end, 2 when a port is busy."""
+    parser = argparse.ArgumentParser(
+        "python -m powerlab_instruments.simulated",
+        description="A simulated bench on loopback; prints its resources as one JSON line.",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="decides every error of the instruments")
+    parser.add_argument("--memory", type=int, default=1_000_000, help="the scope's memory in samples")
+    parser.add_argument("--virtual", action="store_true", help="time stands still until the wire advances it")
+    parser.add_argument("--sensitivity", type=float, choices=(0.1, 0.01), default=0.1, help="of the probe, V/A")
+    parser.add_argument("--turns", type=int, default=1, help="of the lead through the probe")
+    parser.add_argument("--lead-resistance", type=float, default=0.0, help="ohm, 0 with remote sense")
+    parser.add_argument("--scope-port", type=int, default=0, help="0 takes any free port")
+    parser.add_argument("--adapter-port", type=int, default=0)
+    parser.add_argument("--wire-port", type=int, default=0)
+    parser.add_argument("--gpib-board", type=int, default=0, help="the board number in the resource names")
+    options = vars(parser.parse_args(arguments))
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        with SimulatedBench(**options) as bench:
+            sys.stdout.write(json.dumps(asdict(bench.resources)) + "\n")
+            sys.stdout.flush()
+            while sys.stdin.buffer.read1(4096):
+                pass
+    except KeyboardInterrupt:
+        return 0
+    except PowerlabError as error:
+        sys.stderr.write(f"simulated bench: {error}\n")
+        return 2
+    return 0
+
+
+def _end(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

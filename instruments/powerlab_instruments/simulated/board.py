@@ -1,0 +1,174 @@
+"""The physics of the board: what it draws from the supply while the marker is low or high."""
+
+import bisect
+import itertools
+import math
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from powerlab_instruments.simulated.marker import Marker
+from powerlab_traces.run import TrueWindow
+
+IDLE_POWER = 1.30  # W, arXiv 1605.07678 (a Jetson TX1 without display)
+ACTIVE_POWER = 11.8  # W above idle at full utilisation, the same paper
+BATCH_DEVIATION = 0.005  # of the active power from batch to batch, relative
+RAMP_UP, RAMP_DOWN = 3e-3, 4e-3  # s, time constants
+DROOP, DROOP_TIME = 0.02, 0.4  # of the active power along a batch, relative, and its time constant in s
+STEP, STEP_TIME = 0.015, 0.0173  # layers draw unlike power: a square shape, relative, and its half period in s
+RIPPLE, RIPPLE_FREQUENCY = 0.3 / ACTIVE_POWER, 1.4e3  # relative (0.3 W peak), and in Hz
+LOWEST_VOLTAGE = 5.5  # V; below it the board's own converter is off (UNCONFIRMED: recalled of the TX1 carrier)
+
+_MEMORY = 100_000_000  # ns after which a ramp is over: 25 time constants
+_TRUTH_INTERVAL = 20e-6  # s; the midpoint rule over the steps is good to about 1e-5
+_TRUTH_CHUNK = 1_000_000
+_MOST_POWER = 1.25 * (IDLE_POWER + ACTIVE_POWER)  # W, more than any batch level, step and ripple add up to
+_LIMIT_INTERVAL, _LIMIT_CHUNK = 100_000, 100_000_000_000  # ns
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the supply offers from `since` ns on: volts at its regulated terminals, and at most so many amperes."""
+
+    since: int
+    voltage: float
+    current_limit: float
+
+
+class Board:
+    """A board on its supply leads, and the marker line that says when it works.
+
+    `lead_resistance` (ohm, both conductors) is what lies between the point the supply regulates and the board:
+    0 with remote sense. All times are the bench's nanoseconds; arrays of times are seconds after an origin and
+    in order.
+    """
+
+    def __init__(self, marker: Marker, levels: np.random.Generator, *, lead_resistance: float = 0.0) -> None:
+        self.marker = marker
+        self.lead_resistance = lead_resistance
+        self._random = levels
+        self._levels: list[float] = []
+        self._sources = [Source(0, 0.0, 0.0)]
+        self._truth: list[TrueWindow] = []
+        self._lock = threading.RLock()
+
+    def feed(self, source: Source) -> None:
+        """From `source.since` on the supply offers something else; plans for later are dropped."""
+        with self._lock:
+            kept = bisect.bisect_left(self._sources, source.since, key=lambda known: known.since)
+            self._sources[kept:] = [source]
+
+    def demand(self, origin: int, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Power the board wants, in watts [n], as long as its voltage holds."""
+        power = np.empty_like(seconds)
+        start = origin + int(seconds[0] * 1e9) - _MEMORY
+        stop = origin + int(seconds[-1] * 1e9) + 1
+        pulses = self.marker.pulses(start, stop)
+        rises = [*((pulse.start - origin) * 1e-9 for pulse in pulses), math.inf]
+        places = [int(place) for place in np.searchsorted(seconds, rises)]
+        power[: places[0]] = IDLE_POWER
+        left = 0.0  # W above idle that the ramp of the pulse before has left at the rise
+        for pulse, (rise, following), (first, after) in zip(
+            pulses, itertools.pairwise(rises), itertools.pairwise(places), strict=True
+        ):
+            level = self._level(pulse.index)
+            part = seconds[first:after] - rise
+            if pulse.stop is None:
+                power[first:after] = _active(part, level, left)
+            else:
+                length = (pulse.stop - pulse.start) * 1e-9
+                fall = first + int(np.searchsorted(part, length))
+                top = float(_active(np.array([length]), level, left)[0])
+                power[first:fall] = _active(part[: fall - first], level, left)
+                power[fall:after] = top * np.exp((length - part[fall - first :]) / RAMP_DOWN)
+                left = top * math.exp((length - (following - rise)) / RAMP_DOWN)
+            ripple = np.sin((2 * np.pi * RIPPLE_FREQUENCY) * part)
+            ripple *= RIPPLE
+            ripple += 1.0
+            power[first:after] *= ripple
+            power[first:after] += IDLE_POWER
+        return power
+
+    def draw(self, origin: int, seconds: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
+        """Current into the board (A) and voltage at its input (V) [n], and whether the supply limited anywhere.
+
+        The board is a constant-power load: I = P / V, with V = V0 - I R behind a lead. When it wants more than
+        the supply's limit, the supply keeps the current constant and the voltage falls as for a resistor.
+        """
+        current, limited = self.demand(origin, seconds), False
+        voltage = np.empty_like(current)
+        with self._lock:
+            sources = list(self._sources)
+        bounds = np.searchsorted(seconds, [(source.since - origin) * 1e-9 for source in sources])
+        for source, first, last in zip(sources, bounds, [*bounds[1:], len(seconds)], strict=True):
+            part = slice(first if source is not sources[0] else 0, last)
+            if source.voltage < LOWEST_VOLTAGE:
+                current[part], voltage[part] = 0.0, source.voltage
+                continue
+            if self.lead_resistance:
+                root = np.sqrt(np.maximum(source.voltage**2 - 4 * self.lead_resistance * current[part], 0.0))
+                current[part] /= (source.voltage + root) / 2
+                voltage[part] = source.voltage - self.lead_resistance * current[part]
+            else:
+                current[part] /= source.voltage
+                voltage[part] = source.voltage
+            if part.start < part.stop and current[part].max() > source.current_limit:
+                limited = True
+                fold = np.minimum(source.current_limit / current[part], 1.0)
+                current[part] *= fold
+                voltage[part] *= fold
+        return current, voltage, limited
+
+    def limited(self, start: int, stop: int) -> bool:
+        """Whether the supply was in constant current at some time from `start` to `stop` ns, both included."""
+        with self._lock:
+            sources = [source for source in self._sources if source.voltage >= LOWEST_VOLTAGE]
+        # Most supplies could feed more than the board can ever want, so that nothing needs to be looked at.
+        if all(source.voltage * source.current_limit > _MOST_POWER for source in sources):
+            return False
+        for first in range(start, stop + 1, _LIMIT_CHUNK):
+            last = min(first + _LIMIT_CHUNK, stop)
+            moments = np.linspace(0.0, (last - first) * 1e-9, 2 + (last - first) // _LIMIT_INTERVAL)
+            if self.draw(first, moments)[2]:
+                return True
+        return False
+
+    def truth(self) -> tuple[TrueWindow, ...]:
+        """What the board really drew in each completed pulse of the marker: energy at its input in joules."""
+        with self._lock:
+            for pulse in self.marker.completed(len(self._truth)):
+                assert pulse.stop is not None
+                self._truth.append(TrueWindow(pulse.start, pulse.stop, self.energy(pulse.start, pulse.stop)))
+            return tuple(self._truth)
+
+    def energy(self, start: int, stop: int) -> float:
+        """Energy into the board between two times, in joules: the midpoint rule in steps of 20 us or less."""
+        duration = (stop - start) * 1e-9
+        count = max(16, int(np.ceil(duration / _TRUTH_INTERVAL)))
+        interval = duration / count
+        total = 0.0
+        for first in range(0, count, _TRUTH_CHUNK):
+            middles = (np.arange(first, min(first + _TRUTH_CHUNK, count)) + 0.5) * interval
+            current, voltage, _ = self.draw(start, middles)
+            total += float(np.dot(current, voltage)) * interval
+        return total
+
+    def _level(self, index: int) -> float:
+        """The active power of a batch, in watts: drawn once for each pulse, in order."""
+        with self._lock:
+            while len(self._levels) <= index:
+                self._levels.append(ACTIVE_POWER * (1 + BATCH_DEVIATION * self._random.standard_normal()))
+            return self._levels[index]
+
+
+def _active(since: NDArray[np.float64], level: float, left: float) -> NDArray[np.float64]:
+    """Power above idle `since` seconds after a rise of the marker, without ripple, in watts [n]."""
+    shape = np.exp(since * (-1 / DROOP_TIME))
+    shape *= DROOP
+    shape += 1 - DROOP
+    shape += STEP * ((since * (1 / STEP_TIME)).astype(np.int32) & 1)
+    shape *= level
+    shape += (left - level) * np.exp(since * (-1 / RAMP_UP))
+    return shape

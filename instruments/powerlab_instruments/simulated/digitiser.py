@@ -1,0 +1,130 @@
+"""The scope's front end: probe on channel 1, marker on D0, and the errors of its channels and time base."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from powerlab_instruments.simulated.board import Board
+from powerlab_instruments.simulated.probe import SETTLING, Probe
+
+GAIN_LIMIT = 0.02  # of full scale; UNCONFIRMED: 2 % and 3 % are both remembered of the data sheet
+OFFSET_DIVISIONS, OFFSET_VOLTS = 0.1, 2e-3  # div + V at the BNC; UNCONFIRMED: recalled from the data sheet
+TIME_LIMIT = 25e-6  # relative; UNCONFIRMED: recalled from the data sheet
+CODES = 199  # steps in the 8 divisions; real files of the sibling 1000 X-Series show it, UNCONFIRMED for this one
+LOW, CENTRE, HIGH = 1, 128, 255  # clipped low, mid-screen, clipped high; 0 is a hole (Programmer's Guide)
+LOGIC_HIGH = 3.3  # V of the marker line
+_TRIGGER_GRID = 20e-6  # s; how finely a level crossing of the slow current is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Vertical:
+    """How one analog channel was set: full scale and centre in the channel's unit, and what scales it to volts."""
+
+    range: float
+    offset: float
+    probe: float  # channel units per volt at the BNC
+    inverted: bool
+    ac: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Everything an acquisition is armed with; a change of a setting afterwards is another acquisition's."""
+
+    span: float  # s on the screen
+    left: float  # s, of the screen's left edge from the trigger
+    points: int
+    channels: Mapping[int, Vertical]
+    digital: Mapping[int, float]  # threshold of each displayed digital input, V
+    source: str
+    slope: str
+    level: float  # V at the BNC, of an analog source
+    automatic: bool
+
+    @property
+    def interval(self) -> float:
+        """Seconds between samples."""
+        return self.span / self.points
+
+
+class Digitiser:
+    """What stands between the BNCs and the acquisition memory. Times in ns are the bench's."""
+
+    def __init__(self, board: Board, probe: Probe, random: np.random.Generator, power_up: int) -> None:
+        self.board, self.probe, self.power_up = board, probe, power_up
+        self.gains = GAIN_LIMIT * random.uniform(-1, 1, 4)
+        self.offsets = random.uniform(-1, 1, 4)
+        self.time_error = TIME_LIMIT * float(random.uniform(-1, 1))
+        self._noise_seed = int(random.integers(2**32))
+
+    def host(self, seconds: float) -> int:
+        """Nanoseconds that pass while the scope's own clock counts `seconds`."""
+        return round(seconds / (1 + self.time_error) * 1e9)
+
+    def edges(self, setup: Setup, start: int, stop: int) -> list[int]:
+        """Times in `[start, stop)` at which the trigger source does what its slope asks, in ns, in order."""
+        if start >= stop:
+            return []
+        wanted = {"POS": (True,), "NEG": (False,)}.get(setup.slope, (True, False))
+        if setup.source == "DIG0":
+            if not 0.0 < setup.digital.get(0, 1.4) < LOGIC_HIGH:
+                return []
+            return [at for at, high in self.board.marker.edges(start, stop) if high in wanted]
+        if setup.source == "CHAN1":
+            count = max(2, int((stop - start) * 1e-9 / _TRIGGER_GRID) + 1)
+            seconds = np.arange(count) * ((stop - start) * 1e-9 / count)
+            above = self._bnc(1, start, seconds) >= setup.level
+            changes = np.flatnonzero(above[1:] != above[:-1]) + 1
+            return [start + round(seconds[i] * 1e9) for i in changes if bool(above[i]) in wanted]
+        return []  # nothing is connected to the other inputs
+
+    def analog(self, channel: int, setup: Setup, trigger: int, first: float, number: int) -> NDArray[np.uint8]:
+        """Codes of one channel [points]; `first` is the first sample's time from the trigger on the scope's clock."""
+        vertical = setup.channels[channel]
+        seconds = np.arange(setup.points) * (setup.interval / (1 + self.time_error))
+        seconds += first / (1 + self.time_error)
+        volts = self._bnc(channel, trigger, seconds)
+        if channel == 1:
+            random = np.random.default_rng((self._noise_seed, number))
+            volts += self.probe.noise(random, setup.points, setup.interval)
+        if vertical.ac:
+            volts -= volts.mean()
+        if vertical.inverted:
+            volts *= -1
+        # The input amplifier, whose gain is wrong, sees the signal after the offset has been taken off.
+        full_scale = vertical.range / vertical.probe
+        step = full_scale / CODES
+        error = self.offsets[channel - 1] * (OFFSET_DIVISIONS * full_scale / 8 + OFFSET_VOLTS)
+        gain = (1 + self.gains[channel - 1]) / step
+        volts *= gain
+        volts += error / step - vertical.offset / vertical.probe * gain + CENTRE
+        np.rint(volts, out=volts)
+        return np.clip(volts, LOW, HIGH, out=volts).astype(np.uint8)
+
+    def pod(self, setup: Setup, trigger: int, first: float) -> NDArray[np.uint8]:
+        """D0 to D7, one bit each [points]; inputs that are not displayed read 0."""
+        origin, step = self.host(first), 1e9 * setup.interval / (1 + self.time_error)
+        start, stop = trigger + origin, trigger + origin + int(step * setup.points) + 1
+        before = self.board.marker.pulses(start, start)
+        line = np.full(setup.points, bool(before) and (before[0].stop is None or before[0].stop > start))
+        for at, high in self.board.marker.edges(start, stop):
+            line[max(0, int(np.ceil((at - start) / step))) :] = high
+        pins = np.zeros(setup.points, np.uint8)
+        for bit, threshold in setup.digital.items():
+            low, high = 0.0 > threshold, LOGIC_HIGH > threshold
+            if bit == 0:
+                pins |= np.where(line, high, low).astype(np.uint8)
+            elif low:
+                pins |= np.uint8(1 << bit)
+        return pins
+
+    def _bnc(self, channel: int, origin: int, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Noise-free volts at a channel's input [n]; only channel 1 has something connected."""
+        if channel != 1:
+            return np.zeros_like(seconds)
+        # At the frequencies of a board the probe's pole is a delay.
+        current, _, _ = self.board.draw(origin - round(SETTLING * 1e9), seconds)
+        since = (origin - self.power_up) * 1e-9
+        return self.probe.output(current, (since + float(seconds[0]), since + float(seconds[-1])))

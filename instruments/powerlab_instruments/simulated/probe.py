@@ -1,0 +1,69 @@
+"""The Hall probe on the supply lead: what its BNC shows of the current, with its errors."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BANDWIDTH = 100e3  # Hz, -3 dB (1146B User's Guide, performance verification)
+SETTLING = 1 / (2 * math.pi * BANDWIDTH)  # s, of that single pole
+GAIN_LIMIT = {0.1: 0.03, 0.01: 0.04}  # by sensitivity in V/A, relative (the same guide)
+OFFSET_LIMIT = 0.050  # A; UNCONFIRMED: recalled from the data sheet
+PEAK_CURRENT = {0.1: 10.0, 0.01: 100.0}  # A through the jaw; UNCONFIRMED: recalled from the data sheet
+NOISE = {0.1: 0.010, 0.01: 0.016}  # A rms in 100 kHz; UNCONFIRMED: the 30 mA one remembers is pessimistic
+DRIFT_LIMIT = 0.005  # A of offset since power-up; UNCONFIRMED: assumed
+DRIFT_TIME = 300.0  # s, time constant of warming up
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One probe as it happens to be: its errors are fixed, amperes are those through the jaw."""
+
+    sensitivity: float  # V/A
+    turns: int
+    gain_error: float  # relative
+    offset: float  # A
+    drift: float  # A, what the offset has moved by when warm
+
+    @classmethod
+    def drawn(cls, random: np.random.Generator, *, sensitivity: float, turns: int) -> "Probe":
+        """A probe somewhere inside the data sheet's limits."""
+        gain, offset, drift = random.uniform(-1, 1, 3)
+        return cls(
+            sensitivity,
+            turns,
+            GAIN_LIMIT[sensitivity] * gain,
+            OFFSET_LIMIT * offset,
+            DRIFT_LIMIT * drift,
+        )
+
+    def output(self, current: NDArray[np.float64], since_power_up: tuple[float, float]) -> NDArray[np.float64]:
+        """Noise-free volts at the BNC [n] for amperes in the lead; the drift goes evenly over the samples.
+
+        `since_power_up` are the seconds at the first and the last sample.
+        """
+        first, last = (self.offset - self.drift * math.expm1(-t / DRIFT_TIME) for t in since_power_up)
+        volts = current * (self.turns * (1 + self.gain_error))
+        volts += np.linspace(first, last, len(current)) if first != last else first
+        peak = PEAK_CURRENT[self.sensitivity]
+        if len(volts) and (volts.max() > peak or volts.min() < -peak):
+            np.clip(volts, -peak, peak, out=volts)
+        volts *= self.sensitivity
+        return volts
+
+    def noise(self, random: np.random.Generator, count: int, interval: float) -> NDArray[np.float32]:
+        """Noise at the BNC in volts [count], sampled every `interval` seconds from the probe's single pole.
+
+        White noise shaped in the frequency domain to the spectrum of a first-order autoregression: its rms
+        does not depend on the sample rate, neighbours are correlated as 100 kHz asks.
+        """
+        rms = NOISE[self.sensitivity] * self.sensitivity
+        memory = math.exp(-2 * math.pi * BANDWIDTH * interval)
+        white = random.standard_normal(count, dtype=np.float32)
+        if memory < 1e-3:
+            return white * np.float32(rms)
+        bins = np.fft.rfft(white)
+        turn = np.cos(np.linspace(0, np.pi, len(bins), dtype=np.float32))
+        bins *= np.float32(rms * math.sqrt(1 - memory**2)) / np.sqrt(1 + memory**2 - 2 * memory * turn)
+        return np.fft.irfft(bins, count).astype(np.float32, copy=False)

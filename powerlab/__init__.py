@@ -1,0 +1,71 @@
+"""powerlab: what a neural-network inference costs in joules.
+
+`import powerlab as pl` is the one public door. Its names load what they need when they are first used, so that the
+import itself brings neither torch, pyvisa, h5py nor matplotlib.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from powerlab.analysing import analyse
+    from powerlab.bench import Bench, open_bench
+    from powerlab.recording import Recording
+    from powerlab.simulation import simulated_bench
+    from powerlab_analysis.quantity import Quantity
+    from powerlab_analysis.result import Result
+    from powerlab_traces.errors import PowerlabError
+    from powerlab_traces.record import Record, RecordKind
+    from powerlab_traces.run import Run
+    from powerlab_traces.store import open_run
+    from powerlab_traces.trace import Trace
+    from powerlab_traces.window import Window
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Bench": "powerlab.bench",
+    "PowerlabError": "powerlab_traces.errors",
+    "Quantity": "powerlab_analysis.quantity",
+    "Record": "powerlab_traces.record",
+    "RecordKind": "powerlab_traces.record",
+    "Recording": "powerlab.recording",
+    "Result": "powerlab_analysis.result",
+    "Run": "powerlab_traces.run",
+    "Trace": "powerlab_traces.trace",
+    "Window": "powerlab_traces.window",
+    "analyse": "powerlab.analysing",
+    "open_bench": "powerlab.bench",
+    "open_run": "powerlab_traces.store",
+    "simulated_bench": "powerlab.simulation",
+}
+
+__all__ = [
+    "Bench",
+    "PowerlabError",
+    "Quantity",
+    "Record",
+    "RecordKind",
+    "Recording",
+    "Result",
+    "Run",
+    "Trace",
+    "Window",
+    "__version__",
+    "analyse",
+    "open_bench",
+    "open_run",
+    "simulated_bench",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

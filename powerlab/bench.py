@@ -1,0 +1,198 @@
+"""The bench: supply, probe, scope and marker as bench.toml describes them, opened and kept safe."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from powerlab.benchfile import BenchFile
+from powerlab.marker import Marker, open_marker
+from powerlab_instruments.errors import DeviceError, InstrumentError
+from powerlab_instruments.link import Visa
+from powerlab_instruments.probe import CurrentProbe1146B
+from powerlab_instruments.scope import MSOX2024A
+from powerlab_instruments.supply import E3645A, SETPOINT_STEP
+from powerlab_traces.chain import CurrentChain, SupplyLimits
+from powerlab_traces.clock import Clock, HostClock
+from powerlab_traces.run import TrueWindow
+
+if TYPE_CHECKING:
+    from powerlab.recording import Recording
+
+# Serial numbers that begin so are the simulated scope's: what it measures never happened.
+SIMULATED_SERIAL = "SIM"
+
+
+class Bench:
+    """An open bench. Opening asks every instrument who it is and sets nothing.
+
+    Whatever ends it, `close` leaves the supply as it was found: an output that the bench switched on is switched
+    off, one that was on stays on.
+
+    Raises
+    ------
+    NoAnswer, WrongInstrument
+        An instrument is not there, or is another one; what was opened is closed again.
+    """
+
+    def __init__(
+        self, file: BenchFile, text: str, *, clock: Clock | None = None, on_close: Callable[[], None] | None = None
+    ) -> None:
+        self.file, self.text = file, text
+        self.clock: Clock = clock or HostClock()
+        self.notes: list[str] = []
+        self._on_close = on_close
+        self._switched_on = False
+        self._marker: Marker | None = None
+        try:
+            self._visa = Visa(file.visa_library)
+        except InstrumentError:
+            self._closed_by_owner()
+            raise
+        try:
+            self.probe = CurrentProbe1146B(file.probe.sensitivity, file.probe.turns)
+            self.scope = MSOX2024A(self._visa.open(file.scope.resource, timeout=file.timeout))
+            self.supply = E3645A(
+                self._visa.open(file.supply.resource, timeout=file.timeout, adapter=file.supply.adapter)
+            )
+            for instrument in (self.scope, self.supply):
+                for entry in instrument.errors():
+                    self.notes.append(f"{instrument.model} had {entry} in its queue before the bench was opened")
+        except BaseException:
+            self._visa.close()
+            self._closed_by_owner()
+            raise
+        self.channel = self.scope.channel(file.scope.channel)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the scope is a simulated one."""
+        return self.scope.identity.serial.startswith(SIMULATED_SERIAL)
+
+    def make_ready(self) -> None:
+        """Set up scope and probe, and bring the supply's limits to bench.toml's; switches nothing on.
+
+        A board that is on keeps its voltage: a set-point other than bench.toml's is an error, not a change.
+
+        Raises
+        ------
+        InstrumentError
+            An instrument refuses, the board is off although `output = "leave"`, or it is on with other settings.
+        """
+        scope, marker, supply = self.file.scope, self.file.marker, self.file.supply
+        self.scope.prepare((scope.channel,), digital_threshold=marker.threshold)
+        self.probe.set_up(self.channel, full_scale=scope.full_scale, centre=scope.centre)
+        self.scope.check("the probe's channel")
+        self.scope.trigger_on(f"DIG{marker.bit}")
+        if not self.supply.output:
+            if supply.output == "leave":
+                raise DeviceError(
+                    f'{self.supply.link}: the output is off; switch the board on, or write output = "on" in bench.toml'
+                )
+            self.supply.prepare_output(
+                voltage=supply.voltage, current_limit=supply.current_limit, over_voltage=supply.over_voltage
+            )
+            return
+        for name, wanted in (("voltage", supply.voltage), ("current_limit", supply.current_limit)):
+            found = getattr(self.supply, name)
+            if abs(found - wanted) > SETPOINT_STEP:
+                raise DeviceError(
+                    f"{self.supply.link}: the board is on with {name} {found:g}, bench.toml says {wanted:g}; powerlab "
+                    "changes nothing under a running board: set one of the two"
+                )
+
+    @property
+    def powered(self) -> bool:
+        """Whether the supply's output is on."""
+        return self.supply.output
+
+    def power_on(self) -> None:
+        """Switch the board on and wait for its boot time. `make_ready` comes first."""
+        self._switched_on = True  # before the command: a switch-on that fails half-way must be undone too
+        self.supply.switch_on()
+        self.clock.sleep(self.file.supply.boot_time)
+
+    @property
+    def marker(self) -> Marker:
+        """The marker, for windows timed in this process; opened when first used."""
+        if self._marker is None:
+            self._marker = open_marker(self.file.marker.output, self.clock)
+        return self._marker
+
+    def chain(self) -> CurrentChain:
+        """Probe and channel as set up, with their limits."""
+        return self.probe.chain(self.channel)
+
+    def supply_limits(self) -> SupplyLimits:
+        """The supply's limits and the lead to the board."""
+        supply = self.file.supply
+        return self.supply.limits(
+            lead_resistance=supply.lead_resistance, lead_resistance_limit=supply.lead_resistance_limit
+        )
+
+    def settings(self) -> dict[str, dict[str, str]]:
+        """Every declared setting of every instrument, as it is now."""
+        return {
+            "scope": self.scope.snapshot() | self.channel.snapshot(),
+            "supply": self.supply.snapshot(),
+        }
+
+    def truth(self) -> tuple[TrueWindow, ...] | None:
+        """What a simulated board really drew while its marker was high; None on a real bench."""
+        kind, _, address = self.file.marker.output.partition(":")
+        if kind != "wire" or not self.simulated:
+            return None
+        from powerlab_instruments.simulated.wire import Wire  # noqa: PLC0415 - a real bench needs no simulator
+
+        with Wire(address) as wire:
+            return wire.truth()
+
+    def record(self, path: str | os.PathLike[str], *, idle: float = 1.0, label: str = "lab script") -> "Recording":
+        """A run on this bench, written to `path`: a context whose `window`s are timed, recorded and stored.
+
+        `idle` is the length in seconds of the idle records before and after; `label` says what ran.
+        """
+        from powerlab.recording import Recording  # noqa: PLC0415 - a recording is made of a bench
+
+        return Recording(self, Path(path), idle=idle, model=label)
+
+    def close(self) -> None:
+        """Leave the bench as it was found, and let go of it; may be called twice."""
+        try:
+            if self._marker is not None:
+                self._marker.close()
+            if self._switched_on:
+                # An interrupt may have cut a question short; its answer must not be taken for the next one.
+                self.supply.link.clear()
+                self.supply.switch_off()
+                self._switched_on = False
+        except InstrumentError as error:
+            error.add_note("the supply's output may still be on: look at the supply")
+            raise
+        finally:
+            self._visa.close()
+            self._closed_by_owner()
+
+    def _closed_by_owner(self) -> None:
+        if self._on_close is not None:
+            self._on_close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_bench(path: str | os.PathLike[str] = "bench.toml") -> Bench:
+    """Open the bench that a bench.toml describes.
+
+    Raises
+    ------
+    BenchFileError
+        The file is missing or wrong; the message says where.
+    InstrumentError
+        An instrument is not there, or is another one.
+    """
+    file, text = BenchFile.load(Path(path))
+    return Bench(file, text)

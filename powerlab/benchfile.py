@@ -1,0 +1,177 @@
+"""bench.toml: which instruments stand on the bench, how they are wired, and what they may do."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from powerlab_traces.errors import PowerlabError
+
+
+class BenchFileError(PowerlabError):
+    """bench.toml is missing, is no TOML, or says something a bench cannot be."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ScopeTable(_Table):
+    """[scope]"""
+
+    resource: str
+    channel: int = Field(1, ge=1, le=4)  # analog input with the probe
+    full_scale: float = Field(gt=0)  # A over the screen's eight divisions
+    centre: float  # A at the middle of the screen
+    record: float = Field(2.0, gt=0, le=500)  # s
+    sample_rate: float = Field(50e3, gt=0)  # 1/s
+
+
+class ProbeTable(_Table):
+    """[probe]"""
+
+    model: Literal["1146B"] = "1146B"
+    sensitivity: float = 0.1  # V/A, as its switch stands
+    turns: int = Field(1, ge=1)  # of the lead through its jaw
+
+
+class SupplyTable(_Table):
+    """[supply]"""
+
+    resource: str
+    adapter: str | None = None  # a Prologix adapter in front of it
+    voltage: float = Field(gt=0)  # V
+    current_limit: float = Field(gt=0)  # A
+    over_voltage: float = Field(gt=0)  # V
+    output: Literal["leave", "on"] = "leave"
+    boot_time: float = Field(30.0, ge=0)  # s between output on and a board that idles
+    lead_resistance: float = Field(0.0, ge=0)  # ohm, both conductors; 0 with remote sense
+    lead_resistance_limit: float = Field(0.0, ge=0)  # ohm
+
+    @model_validator(mode="after")
+    def _protected(self) -> "SupplyTable":
+        if self.over_voltage <= self.voltage:
+            raise ValueError(f"over_voltage ({self.over_voltage:g} V) must lie above voltage ({self.voltage:g} V)")
+        return self
+
+
+class MarkerTable(_Table):
+    """[marker]"""
+
+    output: str  # what the workload raises: see powerlab.marker
+    input: str = Field("D0", pattern="^D[0-7]$")  # the scope's digital input it is wired to
+    threshold: float = Field(1.4, ge=-8, le=8)  # V
+
+    @property
+    def bit(self) -> int:
+        """The digital input's number."""
+        return int(self.input[1:])
+
+
+class BenchFile(_Table):
+    """The whole of bench.toml."""
+
+    visa_library: str = "@py"
+    timeout: float = Field(5.0, gt=0)  # s for an instrument's answer
+    scope: ScopeTable
+    probe: ProbeTable = Field(default_factory=lambda: ProbeTable(turns=1))
+    supply: SupplyTable
+    marker: MarkerTable
+
+    @classmethod
+    def parse(cls, text: str, name: str) -> "BenchFile":
+        """Read the text of a bench.toml; `name` is what messages call it.
+
+        Raises
+        ------
+        BenchFileError
+            With the first thing that is wrong, where it is, and what would be right.
+        """
+        try:
+            return cls.model_validate(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise BenchFileError(f"{name} is no valid TOML: {error}") from error
+        except ValidationError as error:
+            raise BenchFileError(f"{name}: {_first(error, cls)}") from error
+
+    @classmethod
+    def load(cls, path: Path) -> tuple["BenchFile", str]:
+        """Read a bench.toml; returns it with its text, which goes into every run file."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise BenchFileError(
+                f"{path} cannot be read ({error.strerror}); `powerlab bench init` writes one to start from"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise BenchFileError(f"{path} is no text file; `powerlab bench init` writes one to start from") from error
+        return cls.parse(text, str(path)), text
+
+
+def _first(error: ValidationError, kind: type[BaseModel]) -> str:
+    """The first problem in one line, with a suggestion for a misspelt key."""
+    # A misspelt key comes before the missing one that it was meant to be.
+    problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
+    first = problems[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        *tables, key = (str(part) for part in first["loc"])
+        near = difflib.get_close_matches(key, _keys(kind, tables), n=1)
+        what = f"{place} is no key powerlab knows" + (f"; did you mean {near[0]}?" if near else "")
+    elif first["type"] == "missing":
+        what = f"{place} is missing"
+    elif first["type"] == "value_error":
+        what = f"{place}: {first['ctx']['error']}"
+    else:
+        what = f"{place} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    others = len(problems) - 1
+    return what + (f" (and {others} more)" if others else "")
+
+
+def _keys(kind: type[BaseModel], tables: list[str]) -> list[str]:
+    for table in tables:
+        inner = kind.model_fields[table].annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            kind = inner
+    return list(kind.model_fields)
+
+
+TEMPLATE = """\
+# A powerlab bench: one board, its supply, the current probe on its lead, and the scope that digitises it.
+# `powerlab bench check bench.toml` tries it without switching anything on.
+
+visa_library = "@py"                # pyvisa-py; "" takes the vendor's VISA
+timeout = 5.0                       # s, for an instrument's answer
+
+[scope]                             # Keysight MSO-X 2024A
+resource = "TCPIP0::192.168.1.20::5025::SOCKET"   # or USB0::0x0957::0x1796::MY12345678::INSTR
+channel = 1                         # analog input with the probe
+full_scale = 0.8                    # A over the screen; the smaller, the smaller the scope's gain error
+centre = 0.4                        # A at mid-screen; 0 A and the largest peak must both be on the screen
+record = 2.0                        # s for each record
+sample_rate = 50e3                  # 1/s; a whole fraction of what the scope delivers
+
+[probe]                             # Keysight 1146B
+model = "1146B"
+sensitivity = 0.1                   # V/A, as its switch stands: 0.1 or 0.01
+turns = 1                           # of the lead through the jaw; more turns, less offset error
+
+[supply]                            # Keysight E3645A
+resource = "GPIB0::5::INSTR"
+adapter = "PRLGX-TCPIP0::192.168.1.21::1234::INTFC"   # leave out for a GPIB card or ASRL/dev/ttyUSB0::INSTR
+voltage = 19.0                      # V
+current_limit = 2.0                 # A
+over_voltage = 21.0                 # V, where the supply's crowbar fires
+output = "leave"                    # "leave": the board must be on already; "on": powerlab may switch it on,
+                                    # takes a zero record first, and switches it off again at the end
+boot_time = 30.0                    # s between output on and a board that idles
+lead_resistance = 0.0               # ohm, both conductors from the sense point to the board; 0 with remote sense
+lead_resistance_limit = 0.0         # ohm, how far that may be off
+
+[marker]                            # the line that is high while a batch runs
+output = "serial:/dev/ttyUSB0:rts"  # what the workload raises: serial:PORT:rts or serial:PORT:dtr
+input = "D0"                        # the scope's digital input it is wired to
+threshold = 1.4                     # V
+"""

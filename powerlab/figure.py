@@ -1,0 +1,120 @@
+"""A run as a picture: the one door to matplotlib."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from powerlab_analysis.result import Result
+from powerlab_traces.errors import PowerlabError
+from powerlab_traces.record import Record, RecordKind
+from powerlab_traces.run import Run
+
+# Blue, orange and grey that stay apart for colour-blind readers (Okabe and Ito's palette).
+CURRENT, MEAN, WINDOW, DROPPED = "#0072B2", "#D55E00", "#56B4E9", "#999999"
+COLUMNS = 1500  # pixels a row is wide: more points than twice that cannot be seen
+RECORDS_A_PAGE = 12
+
+
+def draw(run: Run, result: Result, path: Path, title: str) -> list[Path]:
+    """Draw every record of a run below each other, current against time, and save it; the files written.
+
+    Each column of pixels shows the least and largest sample of its span, and the mean over it as a line; kept windows
+    are shaded and numbered, dropped ones hatched. A run of more than twelve records goes on in NAME-2.png and so on.
+
+    Raises
+    ------
+    PowerlabError
+        The run has no record, or the picture cannot be written.
+    """
+    if not len(run.records):
+        raise PowerlabError(f"{title} has no record to draw")
+    pages = math.ceil(len(run.records) / RECORDS_A_PAGE)
+    written = []
+    records = iter(run.records)
+    for page in range(pages):
+        count = min(RECORDS_A_PAGE, len(run.records) - page * RECORDS_A_PAGE)
+        target = path if page == 0 else path.with_stem(f"{path.stem}-{page + 1}")
+        heading = f"{'SIMULATED  ' if run.provenance.simulated else ''}{title}" + (
+            f"  ({page + 1} of {pages})" if pages > 1 else ""
+        )
+        _page(records, count, result, target, heading)
+        written.append(target)
+    return written
+
+
+def _page(records: Iterator[Record], count: int, result: Result, path: Path, heading: str) -> None:
+    figure = Figure(figsize=(11, 0.8 + 1.7 * count), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(heading, fontsize=10, fontweight="bold")
+    rows = figure.subplots(count, 1, squeeze=False)[:, 0]
+    for axes, record in zip(rows, records, strict=False):
+        _record(axes, record, result)
+    rows[-1].set_xlabel("time after the trigger in s")
+    handles = {label: handle for axes in rows for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    rows[0].legend(handles.values(), handles.keys(), loc="upper right", fontsize=7, ncols=3)
+    try:
+        figure.savefig(path, dpi=150)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise PowerlabError(f"{path} cannot be written ({why}); give another name with -o, such as run.png") from error
+
+
+def _record(axes: Axes, record: Record, result: Result) -> None:
+    times, low, mean, high = envelope(record)
+    axes.fill_between(times, low, high, step="mid", color=CURRENT, alpha=0.35, linewidth=0, label="least to largest")
+    axes.plot(times, mean, color=CURRENT, linewidth=0.9, label="mean")
+    kept = [it for it in result.kept if it.record == record.index]
+    for number, it in enumerate(kept):
+        axes.axvspan(
+            it.window.start,
+            it.window.stop,
+            color=WINDOW,
+            alpha=0.25,
+            linewidth=0,
+            label="window" if number == 0 else "_",
+        )
+        axes.text(
+            (it.window.start + it.window.stop) / 2,
+            0.04,
+            f"{it.window.index}: {it.energy:.3g} J",
+            transform=axes.get_xaxis_transform(),
+            ha="center",
+            fontsize=7,
+        )
+    if record.kind is RecordKind.ACTIVE and not kept:
+        axes.text(0.5, 0.5, "no window kept", transform=axes.transAxes, ha="center", color=DROPPED)
+    for edge in _clipped(record):
+        axes.axvline(edge, color=MEAN, linewidth=0.5)
+    axes.set_title(f"record {record.index}, {record.kind.value}", fontsize=8, loc="left", pad=2)
+    axes.set_ylabel("current in A", fontsize=8)
+    axes.tick_params(labelsize=7)
+    axes.margins(x=0)
+    axes.grid(alpha=0.25, linewidth=0.5)
+
+
+def _clipped(record: Record) -> NDArray[np.float64]:
+    """Times of clipped samples, one for each column of pixels at most."""
+    step = max(len(record.current) // COLUMNS, 1)
+    columns = np.unique(record.clipped // step) * step
+    return record.current.start + columns * record.current.interval
+
+
+def envelope(record: Record) -> tuple[NDArray[np.float64], ...]:
+    """Middle time, least, mean and largest current of each column of pixels, in s and A, each [columns].
+
+    Every sample is in one column: a picture that picked every n-th sample would miss peaks.
+    """
+    trace = record.current
+    edges = np.linspace(0, len(trace), min(COLUMNS, len(trace)) + 1).astype(np.int64)
+    starts, sizes = edges[:-1], np.diff(edges)
+    low = np.minimum.reduceat(trace.codes, starts)
+    high = np.maximum.reduceat(trace.codes, starts)
+    mean = np.add.reduceat(trace.codes.astype(np.int64), starts) / sizes
+    times = trace.start + (edges[:-1] + edges[1:]) / 2 * trace.interval
+    return times, *(np.float64(trace.scale) * codes + trace.offset for codes in (low, mean, high))

@@ -1,0 +1,290 @@
+"""Recording a run: records armed around windows, fetched, and made durable one by one."""
+
+import datetime as dt
+import importlib.metadata
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from powerlab.bench import Bench
+from powerlab.workload import WorkloadError
+from powerlab_traces.chain import SupplyReading
+from powerlab_traces.errors import PowerlabError
+from powerlab_traces.record import Record, RecordKind
+from powerlab_traces.run import Provenance
+from powerlab_traces.store import RunWriter
+from powerlab_traces.window import HostWindow
+
+PRE_ROLL = 0.1  # of a record lies before the trigger: one division with the reference at the left
+POST_ROLL = 0.025  # of a record is kept free of windows at its end
+SHORTEST_GAP = 1e-3  # s of marker low between two windows, so that a slow record still shows it
+LONGEST_RECORD = 500.0  # s: the scope's slowest time base
+MARGIN = 1.1  # how much longer than the longest window so far the next one may be
+
+SOFTWARE = ("powerlab", "numpy", "pyvisa", "pyvisa-py", "h5py")
+
+
+@dataclass
+class _Open:
+    """The record that is armed now."""
+
+    before: SupplyReading
+    armed: int
+    windows: list[HostWindow] = field(default_factory=list)
+
+
+class Recording:
+    """One run being recorded. Entering it sets up the bench, takes the zero and the first idle record.
+
+    If the board is off and bench.toml lets powerlab switch it on, a zero record is taken first: with no current
+    in the lead, it takes out the offsets of probe and scope. Leaving it takes the last idle record and finishes the
+    file; on an error or Ctrl-C what was recorded is kept, and the file says that it ended early.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        path: Path,
+        *,
+        idle: float = 1.0,
+        model: str = "lab script",
+        batch: int | None = None,
+        workload: Mapping[str, str] | None = None,
+    ) -> None:
+        self.bench, self.path, self.idle = bench, path, idle
+        self._model, self._batch, self._workload = model, batch, workload or {}
+        self._notes: list[str] = []
+        self._records = 0
+        self._windows = 0
+        self._longest = 0.0  # s, of the windows so far
+        self._last_low: int | None = None
+        self._open: _Open | None = None
+
+    def __enter__(self) -> Self:
+        self._writer = RunWriter(self.path)  # first: a name that cannot be written costs nothing
+        try:
+            self.bench.make_ready()
+            if not self.bench.powered:
+                self._take(RecordKind.ZERO, self.idle or self.bench.file.scope.record)
+                self.bench.power_on()
+            self.take_idle()
+            # Last, so that the settings are those under which the windows run.
+            self._writer.describe(self._provenance(), self.bench.chain(), self.bench.supply_limits())
+        except BaseException as error:
+            self._end_early(error)
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            try:
+                if self._open is not None:
+                    self.close_record()
+                self.take_idle()
+                self._finish()
+            except BaseException as late:
+                self._end_early(late)
+                raise
+        else:
+            self._end_early(error)
+
+    @contextmanager
+    def window(self, images: int = 1, label: str = "") -> Iterator[None]:
+        """Time one batch of `images`: the marker is high while the body runs.
+
+        Arms a record when none is, and a new one when the longest window so far would no longer fit. Synchronise
+        your device before the body ends. A body that raises leaves no window.
+        """
+        self._make_room()
+        start = self.bench.marker.high()
+        try:
+            yield
+        finally:
+            stop = self.bench.marker.low()
+            self._last_low = stop
+        self.add_window(start, stop, images, label)
+
+    def open_record(self) -> float:
+        """Arm a record; the seconds of windows that fit into it, counted from the first marker edge."""
+        before = self.bench.supply.read(self.bench.clock)
+        self.bench.scope.arm(self.duration, self.bench.clock)
+        self._open = _Open(before, self.bench.clock.now())
+        return self.room
+
+    def add_window(self, start: int, stop: int, images: int, label: str = "") -> None:
+        """Note a window of the armed record: the host's times of its marker edges, in nanoseconds."""
+        if self._open is None:
+            raise RuntimeError("no record is open")
+        window = HostWindow(start, stop, self._windows, self._records, images, label)
+        self._open.windows.append(window)
+        self._windows += 1
+        self._longest = max(self._longest, window.duration)
+
+    def close_record(self) -> None:
+        """Wait for the armed record to end, fetch it, and bring it to the disk with its windows."""
+        if self._open is None:
+            raise RuntimeError("no record is open")
+        scope, clock = self.bench.scope, self.bench.clock
+        armed = self._open
+        if armed.windows:
+            end = armed.windows[0].start + int((1 - PRE_ROLL) * self.duration * 1e9)
+            clock.sleep((end - clock.now()) * 1e-9)
+        scope.wait(self.bench.file.timeout, clock)
+        self._store(RecordKind.ACTIVE, armed.armed, armed.before, armed.windows)
+        self._open = None
+
+    def cancel_record(self) -> None:
+        """Give up the armed record, in which nothing ran."""
+        self.bench.scope.stop()
+        self._open = None
+
+    @property
+    def duration(self) -> float:
+        """Length of the next record in seconds: bench.toml's, or longer where a window would not fit into it."""
+        duration = self.bench.file.scope.record
+        while self._longest * MARGIN > self._room_in(duration):
+            duration *= 2
+        if duration > LONGEST_RECORD:
+            raise WorkloadError(
+                f"a window of {self._longest:.3g} s is longer than the longest record, {LONGEST_RECORD:g} s; "
+                "take a smaller batch"
+            )
+        return duration
+
+    @property
+    def room(self) -> float:
+        """Seconds from the first marker edge of a record to the end of the last window that fits."""
+        return self._room_in(self.duration)
+
+    @property
+    def window_count(self) -> int:
+        """Windows timed so far."""
+        return self._windows
+
+    @property
+    def record_count(self) -> int:
+        """Records stored so far."""
+        return self._records
+
+    @property
+    def longest(self) -> float:
+        """The longest window so far, or expected, in seconds; 0 when nothing is known."""
+        return self._longest
+
+    def expect(self, longest: float) -> None:
+        """Say how long windows will be (s), so that the first record is long enough."""
+        self._longest = max(self._longest, longest)
+
+    def take_idle(self) -> None:
+        """Take one idle record, if idle records are wanted."""
+        if self.idle > 0:
+            self._take(RecordKind.IDLE, self.idle)
+
+    @staticmethod
+    def _room_in(duration: float) -> float:
+        return duration * (1 - PRE_ROLL - POST_ROLL)
+
+    def _make_room(self) -> None:
+        clock = self.bench.clock
+        if self._open is not None and self._open.windows:
+            used = (clock.now() - self._open.windows[0].start) * 1e-9
+            if used + self._longest * MARGIN > self.room:
+                self.close_record()
+        if self._open is None:
+            self.open_record()
+        if self._last_low is not None:
+            clock.sleep(SHORTEST_GAP - (clock.now() - self._last_low) * 1e-9)
+
+    def _take(self, kind: RecordKind, duration: float) -> None:
+        """A record without windows, triggered at once."""
+        bench = self.bench
+        before = bench.supply.read(bench.clock)
+        bench.scope.arm(duration, bench.clock)
+        armed = bench.clock.now()
+        bench.scope.force_trigger()
+        bench.clock.sleep((1 - PRE_ROLL) * duration)
+        bench.scope.wait(bench.file.timeout, bench.clock)
+        self._store(kind, armed, before, ())
+
+    def _store(self, kind: RecordKind, armed: int, before: SupplyReading, windows: Sequence[HostWindow]) -> None:
+        bench = self.bench
+        wave = bench.scope.fetch(f"CHAN{bench.channel.n}", "A")
+        pod = bench.scope.fetch("POD1") if kind is RecordKind.ACTIVE else None
+        fetched = bench.clock.now()
+        after = bench.supply.read(bench.clock)
+        wanted = bench.file.scope.sample_rate
+        fold = wave.fold(wanted)
+        current = wave.trace(fold)
+        if abs(current.sample_rate / wanted - 1) > 1e-3:
+            self.note(
+                f"records of {len(current) * current.interval:.3g} s come at {current.sample_rate:.6g} samples/s, "
+                f"not {wanted:.6g}: what the scope delivers is no whole multiple"
+            )
+        record = Record(
+            index=self._records,
+            kind=kind,
+            current=current,
+            marker=None if pod is None else pod.trace(),
+            clipped=wave.clipped(fold),
+            armed=armed,
+            fetched=fetched,
+            before=before,
+            after=after,
+        )
+        self._writer.append(record, windows)
+        self._records += 1
+
+    def note(self, text: str) -> None:
+        """Say something that whoever reads the run should know; once is enough."""
+        if text not in self._notes:
+            self._notes.append(text)
+
+    def _finish(self) -> None:
+        for instrument in (self.bench.scope, self.bench.supply):
+            for entry in instrument.errors():
+                self.note(f"{instrument.model} had {entry} in its queue at the end")
+        self._writer.finish(notes=self.bench.notes + self._notes, truth=self.bench.truth())
+
+    def _end_early(self, error: BaseException) -> None:
+        """Keep what was recorded: finish the file with a note, without asking the bench anything."""
+        if self._open is not None:
+            self._writer.add_windows(self._open.windows)
+            self._open = None
+        if self._records == 0:
+            self._writer.abandon()
+            return
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
+        self.note(f"ended early: {reason}")
+        try:
+            truth = self.bench.truth()
+        except PowerlabError:  # the simulated bench may be what ended the run
+            truth = None
+        self._writer.finish(notes=self.bench.notes + self._notes, truth=truth)
+        error.add_note(f"what was recorded is in {self.path}")
+
+    def _provenance(self) -> Provenance:
+        bench = self.bench
+        return Provenance(
+            created=dt.datetime.now(dt.UTC).astimezone().isoformat(timespec="seconds"),
+            simulated=bench.simulated,
+            model=self._model,
+            batch=self._batch,
+            marker_bit=bench.file.marker.bit,
+            instruments={
+                "scope": str(bench.scope.identity),
+                "supply": str(bench.supply.identity),
+                "probe": bench.file.probe.model,
+            },
+            settings=bench.settings(),
+            bench=bench.text,
+            workload=self._workload,
+            software={name: importlib.metadata.version(name) for name in SOFTWARE},
+            host={
+                "system": platform.platform(),
+                "machine": platform.machine(),
+                "python": platform.python_version(),
+            },
+        )

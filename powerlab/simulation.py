@@ -1,0 +1,109 @@
+"""The simulated bench as a process of its own, and the bench file that leads to it."""
+
+import json
+import subprocess
+import sys
+from contextlib import ExitStack
+from typing import Self
+
+from powerlab.bench import Bench
+from powerlab.benchfile import BenchFile
+from powerlab_instruments.simulated.wire import VirtualClock, Wire
+from powerlab_traces.clock import HostClock
+from powerlab_traces.errors import PowerlabError
+
+START_TIMEOUT = 20.0  # s
+
+BENCH = """\
+# A simulated bench: nothing in it is real.
+[scope]
+resource = "{scope}"
+full_scale = 0.8
+centre = 0.4
+
+[probe]
+sensitivity = 0.1
+turns = {turns}
+
+[supply]
+resource = "{supply}"
+adapter = "{adapter}"
+voltage = 19.0
+current_limit = 2.0
+over_voltage = 21.0
+output = "on"
+boot_time = 0.5
+
+[marker]
+output = "wire:{wire}"
+"""
+
+
+def bench_text(*, scope: str, adapter: str, supply: str, wire: str, turns: int = 1) -> str:
+    """A bench.toml that leads to the simulated bench with these resources."""
+    return BENCH.format(scope=scope, adapter=adapter, supply=supply, wire=wire, turns=turns)
+
+
+class SimulatorProcess:
+    """`python -m powerlab_instruments.simulated`, serving until this is closed.
+
+    `resources` are the bench's addresses by role: scope, adapter, supply, wire.
+
+    Raises
+    ------
+    PowerlabError
+        It does not start, or a port is taken; in one line, as it said it.
+    """
+
+    def __init__(self, arguments: tuple[str, ...] = ()) -> None:
+        # A session of its own: a Ctrl-C in the terminal is for the capture, which still needs its bench then.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "powerlab_instruments.simulated", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            _, said = self._process.communicate()
+            last = said.strip().splitlines()[-1] if said.strip() else f"exit status {self._process.returncode}"
+            raise PowerlabError(f"the simulated bench did not start: {last}")
+        self.resources: dict[str, str] = json.loads(line)
+
+    def close(self) -> None:
+        """End the simulator: it serves as long as its input is open."""
+        if self._process.poll() is None:
+            try:
+                self._process.communicate(timeout=START_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.communicate()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def simulated_bench(*, seed: int = 0, virtual: bool = False, memory: int = 1_000_000, turns: int = 1) -> Bench:
+    """Start a simulated bench in a process of its own and open it; closing the bench ends it.
+
+    `seed` draws every error of its instruments. With `virtual` its time passes only where this process sleeps on
+    the bench's clock, so that a record costs milliseconds. `memory` is the scope's depth in points (1 000 000 or
+    100 000), `turns` those of the lead through its probe.
+    """
+    arguments = ["--seed", str(seed), "--memory", str(memory), "--turns", str(turns)]
+    simulator = SimulatorProcess((*arguments, *(["--virtual"] if virtual else [])))
+    with ExitStack() as opened:
+        opened.callback(simulator.close)
+        text = bench_text(turns=turns, **simulator.resources)
+        clock = VirtualClock(opened.enter_context(Wire(simulator.resources["wire"]))) if virtual else HostClock()
+        return Bench(BenchFile.parse(text, "the simulated bench"), text, clock=clock, on_close=opened.pop_all().close)
+    raise AssertionError  # an ExitStack swallows nothing

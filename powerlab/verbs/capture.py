@@ -1,0 +1,97 @@
+"""`powerlab capture --model vgg16 --batch 2`"""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from powerlab.analysing import analyse
+from powerlab.bench import open_bench
+from powerlab.capture import DEFAULT_WINDOWS, Plan, capture, default_path, stop_on_interrupt
+from powerlab.durations import Duration
+from powerlab.networks import find
+from powerlab.progress import ProgressBar, Silence
+from powerlab.report import print_result, result_object
+from powerlab.simulation import simulated_bench
+from powerlab.workload.process import WorkloadProcess
+from powerlab_traces.errors import TraceError
+
+
+@click.command(
+    "capture",
+    epilog="Example: powerlab capture --model vgg16 --batch 2 --windows 20 --bench bench.toml -o vgg16.h5",
+)
+@click.option("--model", required=True, help="Network (`powerlab models` lists them), or package.module:factory.")
+@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Images in one window.")
+@click.option(
+    "--bench",
+    "bench_file",
+    type=click.Path(path_type=Path),
+    help="Bench file of the hardware. Without it a simulated bench is started.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Run file. Default: a dated name in this folder.")
+@click.option(
+    "--windows",
+    type=click.IntRange(min=1),
+    help=f"How many windows to time. Default: {DEFAULT_WINDOWS}, unless --duration is given.",
+)
+@click.option("--duration", type=Duration(), help="Time windows until they sum up to this, e.g. 10s.")
+@click.option(
+    "--warmup", type=click.IntRange(min=0), default=3, show_default=True, help="Batches before the first window."
+)
+@click.option("--idle", type=Duration(), default=1.0, show_default="1s", help="Length of the idle records; 0 for none.")
+@click.option("--weights", type=click.Path(path_type=Path), help="State dict of the network. Default: random weights.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="Processor threads of the network. Default: torch's choice."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights, input and simulated bench."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@click.option("--quiet", is_flag=True, help="No progress and no table; the file's name only.")
+def command(
+    *,
+    model: str,
+    batch: int,
+    bench_file: Path | None,
+    output: Path | None,
+    windows: int | None,
+    duration: float | None,
+    warmup: int,
+    idle: float,
+    weights: Path | None,
+    threads: int | None,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Run a network in timed windows on the bench, store the run, and print what it costs.
+
+    Without --bench everything runs on a simulated bench: the network is real, its current is not. The first Ctrl-C
+    ends the capture after the record in flight and keeps what was recorded.
+    """
+    find(model)
+    if duration is not None and duration <= 0:
+        raise click.BadParameter("give a time above 0", param_hint="--duration")
+    path = output or default_path(model, batch)
+    if path.exists():
+        raise TraceError(f"{path} exists and is never overwritten; give another name with --output")
+    plan = Plan(model, batch, windows, duration, warmup, idle, seed, weights, threads)
+    progress = Silence() if quiet or not sys.stderr.isatty() else ProgressBar(Console(stderr=True))
+    with progress, stop_on_interrupt(progress.say) as stop:
+        progress.step("opening the bench")
+        bench = open_bench(bench_file) if bench_file else simulated_bench(seed=seed)
+        with bench, WorkloadProcess(marker=bench.file.marker.output) as workload:
+            capture(bench, workload, plan, path, progress=progress, stop=stop)
+    result = analyse(path)
+    if as_json:
+        click.echo(json.dumps(result_object(result, path), allow_nan=False))
+    elif quiet:
+        click.echo(path)
+    else:
+        print_result(result, path)
+    if stop.asked:
+        raise KeyboardInterrupt
+    return 0 if result.kept else 1

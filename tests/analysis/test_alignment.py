@@ -1,0 +1,272 @@
+"""Pairing pulses with host windows: what must be kept, what must be dropped, and that nothing vanishes."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from powerlab_analysis.alignment import AMBIGUOUS, CUT_START, CUT_STOP, NO_MARKER, NO_PULSE, TOO_LATE, align
+from powerlab_traces.window import HostWindow
+
+INTERVAL = 1e-4
+EPOCH = 5_000_000_000  # ns on the host's clock at the record's start
+
+
+def host(k, start, stop, record=0):
+    """A window that ran from `start` to `stop` seconds of the record."""
+    return HostWindow(EPOCH + round(start * 1e9), EPOCH + round(stop * 1e9), k, record, 1 + k, f"batch {k}")
+
+
+def recorded(bench, spans, seconds, **more):
+    """A record whose marker is high in the spans (s)."""
+    high = np.zeros(round(seconds / INTERVAL), bool)
+    for start, stop in spans:
+        high[max(round(start / INTERVAL), 0) : max(round(stop / INTERVAL), 0)] = True
+    return bench.record(0, more.pop("kind", "active"), np.full(len(high), 0.5), high, **more)
+
+
+def kept_starts(alignment):
+    return {pair.host.index: pair.window.start for pair in alignment.kept}
+
+
+def reasons(alignment):
+    return {window.index: window.reason for window in alignment.dropped}
+
+
+# Four windows whose lengths and distances tell them apart.
+SPANS = [(0.05, 0.15), (0.20, 0.33), (0.37, 0.45), (0.52, 0.69)]
+HOSTS = [host(k, *span) for k, span in enumerate(SPANS)]
+
+
+def test_each_pulse_is_its_window(bench):
+    found = align(recorded(bench, SPANS, 0.8), HOSTS, 3)
+    assert found.dropped == ()
+    for pair, span in zip(found.kept, SPANS, strict=True):
+        assert (pair.window.start, pair.window.stop) == pytest.approx(span)
+        assert (pair.window.index, pair.window.images, pair.window.label) == (
+            pair.host.index,
+            pair.host.images,
+            pair.host.label,
+        )
+
+
+def test_the_host_may_count_from_anywhere(bench):
+    hosts = [HostWindow(h.start - 10**12, h.stop - 10**12, h.index, 0, 1) for h in HOSTS]
+    assert len(align(recorded(bench, SPANS, 0.8), hosts, 3).kept) == 4
+
+
+def test_the_record_ends_in_a_window(bench):
+    found = align(recorded(bench, SPANS, 0.40), HOSTS, 3)
+    assert set(kept_starts(found)) == {0, 1}
+    assert reasons(found) == {2: CUT_STOP, 3: TOO_LATE}
+
+
+def test_the_record_ends_between_windows(bench):
+    found = align(recorded(bench, SPANS, 0.48), HOSTS, 3)
+    assert set(kept_starts(found)) == {0, 1, 2}
+    assert reasons(found) == {3: TOO_LATE}
+
+
+def test_the_record_begins_in_a_window(bench):
+    shifted = [(start - 0.1, stop - 0.1) for start, stop in SPANS]
+    found = align(recorded(bench, shifted, 0.7), HOSTS, 3)
+    assert reasons(found) == {0: CUT_START}
+    assert kept_starts(found) == pytest.approx({k: SPANS[k][0] - 0.1 for k in (1, 2, 3)})
+
+
+@pytest.mark.parametrize("missing", range(4))
+def test_a_missing_pulse_costs_only_its_window(bench, missing):
+    found = align(recorded(bench, [s for k, s in enumerate(SPANS) if k != missing], 0.8), HOSTS, 3)
+    assert reasons(found) == {missing: NO_PULSE}
+    assert kept_starts(found) == pytest.approx({k: SPANS[k][0] for k in range(4) if k != missing})
+
+
+@pytest.mark.parametrize("glitch", [0.01, 0.18, 0.35, 0.75])
+def test_an_extra_pulse_costs_no_window(bench, glitch):
+    found = align(recorded(bench, [*SPANS, (glitch, glitch + 3e-4)], 0.8), HOSTS, 3)
+    assert kept_starts(found) == pytest.approx({k: span[0] for k, span in enumerate(SPANS)})
+    assert found.dropped == ()
+
+
+def test_a_bouncing_edge_costs_its_window(bench):
+    bounced = [SPANS[0], (0.1996, 0.1998), *SPANS[1:]]
+    found = align(recorded(bench, bounced, 0.8), HOSTS, 3)
+    assert reasons(found) == {1: "2 marker pulses where there should be one"}
+    assert set(kept_starts(found)) == {0, 2, 3}
+
+
+def test_one_missing_and_one_extra_are_not_paired_by_their_number(bench):
+    pulses = [SPANS[0], (0.16, 0.17), SPANS[2], SPANS[3]]
+    found = align(recorded(bench, pulses, 0.8), HOSTS, 3)
+    assert reasons(found) == {1: NO_PULSE}
+    assert set(kept_starts(found)) == {0, 2, 3}
+
+
+def test_a_regular_train_with_a_pulse_missing_at_an_end_is_not_guessed(bench):
+    spans = [(0.1 + 0.1 * k, 0.15 + 0.1 * k) for k in range(5)]
+    hosts = [host(k, *span) for k, span in enumerate(spans)]
+    found = align(recorded(bench, spans[1:], 0.8), hosts, 3)
+    assert set(reasons(found).values()) == {AMBIGUOUS}
+
+
+def test_a_regular_train_that_the_record_cuts_short_between_windows_starts_with_the_first(bench):
+    spans = [(0.05 + 0.1 * k, 0.10 + 0.1 * k) for k in range(5)]
+    found = align(recorded(bench, spans, 0.33), [host(k, *span) for k, span in enumerate(spans)], 3)
+    assert kept_starts(found) == pytest.approx({k: spans[k][0] for k in range(3)})
+    assert reasons(found) == {3: TOO_LATE, 4: TOO_LATE}
+
+
+def test_a_regular_train_cut_at_its_first_pulse_does_not_slip_by_one(bench):
+    spans = [(-0.02 + 0.1 * k, 0.03 + 0.1 * k) for k in range(5)]
+    found = align(recorded(bench, spans, 0.26), [host(k, *span) for k, span in enumerate(spans)], 3)
+    assert kept_starts(found) == pytest.approx({1: spans[1][0], 2: spans[2][0]})
+    assert reasons(found) == {0: CUT_START, 3: TOO_LATE, 4: TOO_LATE}
+
+
+def test_a_pulse_cut_at_the_start_asks_for_a_window_then_running(bench):
+    spans = [(-0.02 + 0.1 * k, 0.03 + 0.1 * k) for k in range(3)]
+    pulses = [*spans, (0.15, 0.1505)]  # and a glitch, so that no pairing explains everything
+    found = align(recorded(bench, pulses, 0.26), [host(k, *span) for k, span in enumerate(spans)], 3)
+    assert kept_starts(found) == pytest.approx({1: spans[1][0], 2: spans[2][0]})
+    assert reasons(found) == {0: CUT_START}
+
+
+def test_a_late_first_start_spoils_no_other(bench):
+    off = [-0.0006, 0.0003, 0.0003, 0.0005]  # the last is 1.1 ms from the first, but near the most
+    late = [host(k, start + off[k], stop) for k, (start, stop) in enumerate(SPANS)]
+    found = align(recorded(bench, [*SPANS[:2], SPANS[3]], 0.8), late, 3)
+    assert set(kept_starts(found)) == {0, 1, 3}
+    assert reasons(found) == {2: NO_PULSE}
+
+
+@pytest.mark.parametrize("glitch", [0.02, 0.7])
+def test_a_window_is_told_from_a_glitch_by_its_length(bench, glitch):
+    found = align(recorded(bench, [SPANS[1], (glitch, glitch + 0.001)], 0.8), [HOSTS[1]], 3)
+    assert kept_starts(found) == pytest.approx({1: SPANS[1][0]})
+
+
+def test_a_pulse_of_another_length_is_not_the_windows(bench):
+    found = align(recorded(bench, [SPANS[0], (0.20, 0.28), *SPANS[2:]], 0.8), HOSTS, 3)
+    assert reasons(found) == {
+        1: "the marker was high for 0.08 s, but the host timed 0.13 s (they may differ by 0.0026 s)"
+    }
+
+
+@pytest.mark.parametrize(("late", "kept"), [(0.0009, True), (0.0013, False)])
+def test_short_windows_may_differ_by_a_millisecond(bench, late, kept):
+    found = align(recorded(bench, [(0.1, 0.11)], 0.8), [host(0, 0.1, 0.11 + late)], 3)
+    assert bool(found.kept) is kept
+
+
+def test_windows_shorter_than_the_tolerance_pair_in_order(bench):
+    spans = [(0.01 + 0.001 * k, 0.0105 + 0.001 * k) for k in range(50)]
+    found = align(recorded(bench, spans, 0.1), [host(k, *span) for k, span in enumerate(spans)], 3)
+    assert kept_starts(found) == pytest.approx({k: span[0] for k, span in enumerate(spans)})
+
+
+def test_one_pulse_cannot_be_two_windows(bench):
+    spans = [(0.1, 0.1003), (0.1006, 0.1009), (0.3, 0.31)]
+    found = align(recorded(bench, [spans[0], spans[2]], 0.5), [host(k, *s) for k, s in enumerate(spans)], 3)
+    assert set(kept_starts(found)) <= {2}
+    assert len(found.dropped) + len(found.kept) == 3
+
+
+def test_clipping_inside_a_window_drops_it_and_says_how_much(bench):
+    clipped = [10, 2500, 2600, 2601, 3500]  # of these three in window 1
+    found = align(recorded(bench, SPANS, 0.8, clipped=clipped), HOSTS, 3)
+    assert reasons(found) == {1: "current clipped in 3 samples: give the scope channel a larger range"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ({}, {"limited": True}, "the supply went into constant current during the record: raise its current limit"),
+        ({}, {"regulation": "CC"}, "the supply was CC after the record, not CV: check its output and limits"),
+        ({"regulation": "off"}, {}, "the supply was off before the record, not CV: check its output and limits"),
+    ],
+)
+def test_a_supply_out_of_constant_voltage_drops_all(bench, before, after, reason):
+    record = recorded(bench, SPANS, 0.8, before=bench.reading(**before), after=bench.reading(**after))
+    assert set(reasons(align(record, HOSTS, 3)).values()) == {reason}
+
+
+def test_what_was_limited_before_the_record_does_not_count(bench):
+    record = recorded(bench, SPANS, 0.8, before=bench.reading(limited=True))
+    assert len(align(record, HOSTS, 3).kept) == 4
+
+
+def test_without_a_marker_nothing_is_kept(bench):
+    silent = bench.record(0, "active", np.full(8000, 0.5))
+    assert reasons(align(silent, HOSTS, 3)) == dict.fromkeys(range(4), NO_MARKER)
+    assert reasons(align(recorded(bench, SPANS, 0.8), HOSTS, None)) == dict.fromkeys(range(4), NO_MARKER)
+    assert reasons(align(recorded(bench, SPANS, 0.8), HOSTS, 5)) == dict.fromkeys(range(4), NO_PULSE)
+
+
+def test_windows_do_not_run_in_an_idle_record(bench):
+    (reason,) = set(reasons(align(recorded(bench, SPANS, 0.8, kind="idle"), HOSTS, 3)).values())
+    assert reason == "record 0 was taken as idle, not with windows running"
+
+
+def test_a_marker_that_outlasts_the_current_keeps_no_window_there(bench):
+    whole = recorded(bench, SPANS, 0.8)
+    short = bench.record(0, "active", np.full(5000, 0.5))
+    record = type(whole)(0, whole.kind, short.current, whole.marker, whole.clipped, 0, 0, whole.before, whole.after)
+    assert set(kept_starts(align(record, HOSTS, 3))) == {0, 1, 2}
+
+
+def test_no_windows_no_answer(bench):
+    found = align(recorded(bench, SPANS, 0.8), [], 3)
+    assert (found.kept, found.dropped) == ((), ())
+
+
+@st.composite
+def distinct_spans(draw):
+    """Windows whose lengths and gaps all differ by more than any tolerance, so that one pairing only is right."""
+    number = draw(st.integers(1, 8))
+    lengths = draw(st.permutations([0.02 + 0.004 * k for k in range(2 * number)]))
+    at, spans = 0.03, []
+    for k in range(number):
+        spans.append((at, at + lengths[2 * k]))
+        at += lengths[2 * k] + lengths[2 * k + 1]
+    return spans
+
+
+@given(
+    spans=distinct_spans(),
+    seconds=st.floats(0.01, 0.8),
+    missing=st.sets(st.integers(0, 7), max_size=2),
+    extra=st.lists(st.floats(0.0, 0.7), max_size=2),
+    jitter=st.lists(st.floats(-3e-4, 3e-4), min_size=8, max_size=8),
+    ppm=st.floats(-100, 100),
+)
+def test_every_window_is_accounted_for_and_none_is_kept_wrongly(bench, *, spans, seconds, missing, extra, jitter, ppm):
+    pulses = [span for k, span in enumerate(spans) if k not in missing]
+    record = recorded(bench, [*pulses, *((at, at + 5e-4) for at in extra)], seconds)
+    scale = 1 + ppm * 1e-6
+    hosts = [
+        host(k, start * scale + late, stop * scale + late)
+        for k, ((start, stop), late) in enumerate(zip(spans, jitter, strict=False))
+    ]
+    found = align(record, hosts, 3)
+    assert sorted([*kept_starts(found), *reasons(found)]) == list(range(len(hosts)))
+    for pair in found.kept:
+        start, stop = spans[pair.host.index]
+        # A glitch that touches an edge lengthens the pulse by its own length, which stays within the tolerance.
+        assert pair.window.start == pytest.approx(start, abs=2 * INTERVAL + 1e-3)
+        assert pair.window.stop == pytest.approx(stop, abs=2 * INTERVAL + 1e-3)
+    if not missing and not extra and seconds > spans[-1][1] + INTERVAL:
+        assert not found.dropped
+
+
+@given(
+    pulses=st.lists(st.tuples(st.floats(0, 0.3), st.floats(1e-4, 0.1)), max_size=6),
+    windows=st.lists(st.tuples(st.floats(0, 0.5), st.floats(1e-4, 0.1)), max_size=6),
+)
+def test_none_vanishes_whatever_the_marker_did(bench, pulses, windows):
+    record = recorded(bench, [(at, at + length) for at, length in pulses], 0.3)
+    hosts = [host(k, at, at + length) for k, (at, length) in enumerate(windows)]
+    found = align(record, hosts, 3)
+    assert len(found.kept) + len(found.dropped) == len(hosts)
+    assert {pair.host.index for pair in found.kept}.isdisjoint(reasons(found))
+    starts = list(kept_starts(found).values())
+    assert len(set(starts)) == len(starts)  # no pulse is given away twice
