@@ -6,6 +6,7 @@ a termination character is set, and a resource behind a Prologix adapter ignores
 termination character, and waits only 50 ms for an instrument.
 """
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self, cast
@@ -153,6 +154,7 @@ class Visa:
             raise NoAnswer(name, "open", _reason(error)) from error
         if not hasattr(device, "query"):
             raise InstrumentError(f"{name} is no resource that takes messages; check it in bench.toml")
+        _send_at_once(cast("MessageBasedResource", device))
         return cast("MessageBasedResource", device)
 
     def close(self) -> None:
@@ -173,6 +175,18 @@ class Visa:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _send_at_once(device: MessageBasedResource) -> None:
+    """Switch Nagle's algorithm off where the line is a socket of pyvisa-py.
+
+    A command and the adapter's `++read` are two small packets: the second waits for the first one's delayed
+    acknowledgement, 40 ms each time (measured). pyvisa-py 0.8.1 has the VISA attribute but cannot set it.
+    """
+    session = getattr(device.visalib, "sessions", {}).get(device.session)
+    line = getattr(session, "interface", None)
+    if isinstance(line, socket.socket):
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _reason(error: Exception) -> str:
