@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -163,7 +164,8 @@ class Bench:
                 self._marker.close()
             if self._switched_on:
                 # An interrupt may have cut a question short; its answer must not be taken for the next one.
-                self.supply.link.clear()
+                with suppress(InstrumentError):  # a line that is gone fails at the next command, which says so
+                    self.supply.link.clear()
                 self.supply.switch_off()
                 self._switched_on = False
         except InstrumentError as error:

@@ -6,6 +6,7 @@ a termination character is set, and a resource behind a Prologix adapter ignores
 termination character, and waits only 50 ms for an instrument.
 """
 
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,10 @@ from powerlab_instruments.errors import InstrumentError, NoAnswer
 # A Prologix adapter waits at most 3000 ms for each byte of an answer (its manual); pyvisa-py leaves it at 50 ms, and
 # an E3645A takes up to 100 ms for a measurement.
 PROLOGIX_READ_TIMEOUT_MS = 3000
+
+# Board numbers of open adapters. pyvisa-py keeps one table for the whole program and would silently send one bench's
+# commands to another bench's supply.
+_BOARDS: set[int] = set()
 
 
 class VisaLink:
@@ -101,7 +106,10 @@ class VisaLink:
 
 
 class Visa:
-    """A VISA session with the resources opened through it; closes them all.
+    """The resources that one bench has opened; closes them, and only them.
+
+    pyvisa has one resource manager a library for the whole program, and closing it would cut every other bench off
+    its instruments, so it stays open until the program ends.
 
     `library` is what `pyvisa.ResourceManager` takes: "@py" for pyvisa-py, a path or "" for a vendor's library.
     """
@@ -114,6 +122,7 @@ class Visa:
                 f'VISA library {library!r} cannot be loaded ({_reason(error)}); `visa_library = "@py"` always works'
             ) from error
         self._open: list[VisaLink] = []
+        self._boards: list[int] = []
         # pyvisa-py forgets a Prologix board, and all instruments behind it, when the adapter's object is dropped.
         self._adapters: list[MessageBasedResource] = []
 
@@ -139,7 +148,18 @@ class Visa:
         return link
 
     def _open_adapter(self, adapter: str, timeout: float) -> None:
+        number = re.match(r"PRLGX-[A-Z]+(\d*)::", adapter)
+        if number is None:
+            raise InstrumentError(f"adapter {adapter!r} is no Prologix resource; write PRLGX-TCPIP0::HOST::1234::INTFC")
+        board = int(number[1] or 0)
+        if board in _BOARDS:
+            raise InstrumentError(
+                f"{adapter}: GPIB board {board} already belongs to another adapter in this program; number it anew, "
+                f"PRLGX-...{board + 1}:: with GPIB{board + 1}::"
+            )
         device = self._resource(adapter, timeout)
+        _BOARDS.add(board)
+        self._boards.append(board)
         device.timeout = max(timeout * 1000, PROLOGIX_READ_TIMEOUT_MS + 500)
         self._adapters.append(device)
         try:
@@ -158,7 +178,7 @@ class Visa:
         return cast("MessageBasedResource", device)
 
     def close(self) -> None:
-        """Close every link, then the adapters, then the session; may be called twice."""
+        """Close every link, then the adapters; may be called twice."""
         for link in self._open:
             link.close()
         for adapter in self._adapters:
@@ -166,9 +186,10 @@ class Visa:
                 adapter.close()
             except (InvalidSession, VisaIOError):
                 continue
+        _BOARDS.difference_update(self._boards)
+        self._boards.clear()
         self._open.clear()
         self._adapters.clear()
-        self._manager.close()
 
     def __enter__(self) -> Self:
         return self

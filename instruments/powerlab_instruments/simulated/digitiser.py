@@ -113,7 +113,7 @@ class Digitiser:
             line[max(0, int(np.ceil((at - start) / step))) :] = high
         pins = np.zeros(setup.points, np.uint8)
         for bit, threshold in setup.digital.items():
-            low, high = 0.0 > threshold, LOGIC_HIGH > threshold
+            low, high = threshold < 0.0, threshold < LOGIC_HIGH
             if bit == 0:
                 pins |= np.where(line, high, low).astype(np.uint8)
             elif low:

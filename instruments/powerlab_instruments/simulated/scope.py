@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from powerlab_instruments.simulated.acquisition import Acquisition
-from powerlab_instruments.simulated.digitiser import CENTRE, CODES, HIGH, LOW
+from powerlab_instruments.simulated.digitiser import CENTRE, CODES, LOW
 from powerlab_instruments.simulated.forms import Flag, NumberOrWord, ScpiError, Text, Word, counted
 from powerlab_instruments.simulated.panel import Panel
 from powerlab_instruments.simulated.runcontrol import RunControl

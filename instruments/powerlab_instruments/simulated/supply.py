@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from powerlab_instruments.simulated.board import LOWEST_VOLTAGE, Board, Source
+from powerlab_instruments.simulated.board import Board, Source
 from powerlab_instruments.simulated.clock import SimulatedClock
 from powerlab_instruments.simulated.forms import (
     Flag,
@@ -21,7 +21,6 @@ from powerlab_instruments.simulated.forms import (
     Word,
     counted,
     fixed_exponent,
-    spelled,
 )
 from powerlab_instruments.simulated.scpi import Instrument, Setting, command, query
 
