@@ -115,6 +115,6 @@ def envelope(record: Record) -> tuple[NDArray[np.float64], ...]:
     starts, sizes = edges[:-1], np.diff(edges)
     low = np.minimum.reduceat(trace.codes, starts)
     high = np.maximum.reduceat(trace.codes, starts)
-    mean = np.add.reduceat(trace.codes.astype(np.int64), starts) / sizes
-    times = trace.start + (edges[:-1] + edges[1:]) / 2 * trace.interval
-    return times, *(np.float64(trace.scale) * codes + trace.offset for codes in (low, mean, high))
+    mean = np.add.reduceat(trace.codes, starts, dtype=np.float64) / sizes
+    times = trace.start + (edges[:-1] + edges[1:]).astype(np.float64) * (trace.interval / 2)
+    return times, *(codes.astype(np.float64) * trace.scale + trace.offset for codes in (low, mean, high))

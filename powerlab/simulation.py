@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from contextlib import ExitStack
 from typing import Self
 
@@ -12,7 +13,7 @@ from powerlab_instruments.simulated.wire import VirtualClock, Wire
 from powerlab_traces.clock import HostClock
 from powerlab_traces.errors import PowerlabError
 
-START_TIMEOUT = 20.0  # s
+END_TIMEOUT = 20.0  # s
 
 BENCH = """\
 # A simulated bench: nothing in it is real.
@@ -56,32 +57,36 @@ class SimulatorProcess:
     """
 
     def __init__(self, arguments: tuple[str, ...] = ()) -> None:
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
         # A session of its own: a Ctrl-C in the terminal is for the capture, which still needs its bench then.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "powerlab_instruments.simulated", *arguments],
+            # -P: a file in the current folder must not stand in for one of the standard library.
+            [sys.executable, "-P", "-m", "powerlab_instruments.simulated", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._said,
             text=True,
             start_new_session=True,
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            _, said = self._process.communicate()
-            last = said.strip().splitlines()[-1] if said.strip() else f"exit status {self._process.returncode}"
-            raise PowerlabError(f"the simulated bench did not start: {last}")
+            self._process.wait()
+            self._said.seek(0)
+            last = self._said.read().strip().splitlines()[-1:] or [f"exit status {self._process.returncode}"]
+            self.close()
+            raise PowerlabError(f"the simulated bench did not start: {last[0]}")
         self.resources: dict[str, str] = json.loads(line)
 
     def close(self) -> None:
         """End the simulator: it serves as long as its input is open."""
         if self._process.poll() is None:
             try:
-                self._process.communicate(timeout=START_TIMEOUT)
+                self._process.communicate(timeout=END_TIMEOUT)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.communicate()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdin, self._process.stdout, self._said):
             if stream is not None:
                 stream.close()
 

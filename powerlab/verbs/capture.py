@@ -16,7 +16,7 @@ from powerlab.progress import ProgressBar, Silence
 from powerlab.report import print_result, result_object
 from powerlab.simulation import simulated_bench
 from powerlab.workload.process import WorkloadProcess
-from powerlab_traces.errors import TraceError
+from powerlab_traces.store import check_writable
 
 
 @click.command(
@@ -76,8 +76,7 @@ def command(
     if duration is not None and duration <= 0:
         raise click.BadParameter("give a time above 0", param_hint="--duration")
     path = output or default_path(model, batch)
-    if path.exists():
-        raise TraceError(f"{path} exists and is never overwritten; give another name with --output")
+    check_writable(path)
     plan = Plan(model, batch, windows, duration, warmup, idle, seed, weights, threads)
     progress = Silence() if quiet or not sys.stderr.isatty() else ProgressBar(Console(stderr=True))
     with progress, stop_on_interrupt(progress.say) as stop:

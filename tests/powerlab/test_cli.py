@@ -147,7 +147,7 @@ def test_outputs_that_cannot_be_written(capsys: pytest.CaptureFixture[str], in_f
     capture = ("capture", "--model", "vgg16")
     assert "never overwritten" in refused(capsys, *capture, "-o", "mine.h5")
     assert Path("mine.h5").read_text() == "mine"
-    assert "No such file or directory" in refused(capsys, *capture, "-o", "no/where.h5")
+    assert "no folder no" in refused(capsys, *capture, "-o", "no/where.h5")
     assert [it.name for it in in_folder.iterdir()] == ["mine.h5"]
 
 

@@ -130,7 +130,7 @@ def test_a_name_taken_during_the_capture_keeps_both(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(TraceError, match="No such file or directory.*--output"):
+    with pytest.raises(TraceError, match="no folder .*--output"):
         RunWriter(tmp_path / "no" / "r.h5")
 
 

@@ -50,11 +50,9 @@ class RunWriter:
     """
 
     def __init__(self, path: Path) -> None:
+        check_writable(path)
         self.path = path
-        self.part = path.with_name(path.name + schema.UNFINISHED)
-        for taken in (self.path, self.part):
-            if taken.exists():
-                raise TraceError(f"{taken} exists and is never overwritten; give another name with --output")
+        self.part = _part_of(path)
         try:
             self._file = h5py.File(self.part, "x", track_order=True)
         except OSError as error:
@@ -189,6 +187,23 @@ class RunWriter:
             self.part.unlink()
 
 
+def check_writable(path: Path) -> None:
+    """Find out, before a long capture, whether a run can be written under this name.
+
+    Raises
+    ------
+    TraceError
+        The name is taken, also by an unfinished run, or its folder is missing or read-only.
+    """
+    for taken in (path, _part_of(path)):
+        if taken.exists():
+            raise TraceError(f"{taken} exists and is never overwritten; give another name with --output")
+    if not path.parent.is_dir():
+        raise TraceError(f"{path} cannot be written (no folder {path.parent}); give another name with --output")
+    if not os.access(path.parent, os.W_OK):
+        raise TraceError(f"{path} cannot be written (no permission in {path.parent.absolute()}); choose another folder")
+
+
 class StoredRecords(Sequence[Record]):
     """The records of a run file, each read when it is asked for."""
 
@@ -241,7 +256,7 @@ def open_run(path: str | os.PathLike[str]) -> Run:
 def _reading(path: Path) -> Iterator[h5py.File]:
     """Open a run file for reading, and turn whatever is wrong with it into one line."""
     if not path.is_file():
-        unfinished = path.with_name(path.name + schema.UNFINISHED)
+        unfinished = _part_of(path)
         also = f"; there is an unfinished {unfinished.name} beside it" if unfinished.is_file() else ""
         raise TraceError(f"there is no file {path}{also}")
     try:
@@ -260,6 +275,11 @@ def _reading(path: Path) -> Iterator[h5py.File]:
             yield file
         except (KeyError, OSError) as error:
             raise TraceError(f"{path} is damaged: {_reason(error)}") from error
+
+
+def _part_of(path: Path) -> Path:
+    """Where a run is written until it is finished."""
+    return path.with_name(path.name + schema.UNFINISHED)
 
 
 def _write_trace(group: h5py.Group, name: str, trace: Trace) -> None:

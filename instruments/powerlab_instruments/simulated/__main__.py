@@ -5,6 +5,7 @@ Prints one JSON line with the resources, then serves until its standard input cl
 
 import argparse
 import json
+import os
 import signal
 import sys
 from dataclasses import asdict
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         with SimulatedBench(**options) as bench:
             sys.stdout.write(json.dumps(asdict(bench.resources)) + "\n")
             sys.stdout.flush()
-            while sys.stdin.buffer.read1(4096):
+            while os.read(sys.stdin.fileno(), 4096):
                 pass
     except KeyboardInterrupt:
         return 0

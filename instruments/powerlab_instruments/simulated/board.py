@@ -52,7 +52,8 @@ class Board:
         self._levels: list[float] = []
         self._sources = [Source(0, 0.0, 0.0)]
         self._truth: list[TrueWindow] = []
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        self._truth_lock = threading.Lock()
 
     def feed(self, source: Source) -> None:
         """From `source.since` on the supply offers something else; plans for later are dropped."""
@@ -124,20 +125,26 @@ class Board:
     def limited(self, start: int, stop: int) -> bool:
         """Whether the supply was in constant current at some time from `start` to `stop` ns, both included."""
         with self._lock:
-            sources = [source for source in self._sources if source.voltage >= LOWEST_VOLTAGE]
+            ends = [*(source.since for source in self._sources[1:]), stop + 1]
+            sources = [
+                source
+                for source, end in zip(self._sources, ends, strict=True)
+                if source.since <= stop and end > start and source.voltage >= LOWEST_VOLTAGE
+            ]
         # Most supplies could feed more than the board can ever want, so that nothing needs to be looked at.
         if all(source.voltage * source.current_limit > _MOST_POWER for source in sources):
             return False
         for first in range(start, stop + 1, _LIMIT_CHUNK):
             last = min(first + _LIMIT_CHUNK, stop)
-            moments = np.linspace(0.0, (last - first) * 1e-9, 2 + (last - first) // _LIMIT_INTERVAL)
+            count = 2 + (last - first) // _LIMIT_INTERVAL
+            moments = np.arange(count) * ((last - first) * 1e-9 / (count - 1))
             if self.draw(first, moments)[2]:
                 return True
         return False
 
     def truth(self) -> tuple[TrueWindow, ...]:
         """What the board really drew in each completed pulse of the marker: energy at its input in joules."""
-        with self._lock:
+        with self._truth_lock:
             for pulse in self.marker.completed(len(self._truth)):
                 assert pulse.stop is not None
                 self._truth.append(TrueWindow(pulse.start, pulse.stop, self.energy(pulse.start, pulse.stop)))

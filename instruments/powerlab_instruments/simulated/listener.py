@@ -1,5 +1,7 @@
 """A TCP server on loopback: a thread for each connection, and an end to all of them."""
 
+import contextlib
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -26,7 +28,7 @@ class Listener:
             self._socket = socket.create_server((LOOPBACK, port))
         except OSError as error:
             raise PortBusyError(
-                f"port {port} of {LOOPBACK} cannot be opened for the simulated {name} ({error.strerror}); "
+                f"port {port} of {LOOPBACK} cannot be opened for the simulated {name} ({os.strerror(error.errno or 0)}); "
                 "stop the program that holds it, or choose another port (0 takes any free one)"
             ) from None
         self.port: int = self._socket.getsockname()[1]
@@ -50,9 +52,8 @@ class Listener:
     def _converse(self, connection: socket.socket) -> None:
         with connection:
             try:
-                self._serve(connection)
-            except OSError:
-                pass  # the client has gone: there is nobody left to tell
+                with contextlib.suppress(OSError):  # the client has gone: there is nobody left to tell
+                    self._serve(connection)
             finally:
                 with self._lock:
                     del self._connections[threading.current_thread()]
@@ -63,7 +64,8 @@ class Listener:
             self._closed = True
             threads = list(self._connections)
             for connection in self._connections.values():
-                connection.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):  # the client was quicker
+                    connection.shutdown(socket.SHUT_RDWR)
         # Nothing else wakes a blocked accept on every system.
         socket.create_connection((LOOPBACK, self.port)).close()
         self._thread.join()

@@ -10,10 +10,10 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
-from powerlab_instruments.simulated.forms import Form, ScpiError, Whole, counted, short_of
+from powerlab_instruments.simulated.forms import Form, ScpiError, Whole, counted
+from powerlab_instruments.simulated.headers import Action, Node
 
 T = TypeVar("T")
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -49,74 +49,6 @@ MESSAGES = {
     350: "Queue overflow",
     514: "Command allowed only with RS-232",
 }
-
-LONGEST_MNEMONIC = 12  # letters, SCPI-1999
-
-_NODE = re.compile(r"(\[?):?(\*?[A-Za-z]+)(?:<(\d+)-(\d+)>)?")
-_MNEMONIC = re.compile(r"([A-Za-z]+)(\d*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """What one header does, as a command or as a query."""
-
-    name: str  # of the method, or of the setting
-    forms: tuple[Form[Any], ...] = ()
-    optional: int = 0  # how many of the last parameters may be left out
-    indefinite: bool = False  # an answer of arbitrary text: no query may follow it in the message
-
-
-@dataclass(slots=True)
-class Node:
-    """One word of the header tree, reached by its short or long form.
-
-    A word with a number is another one than that without: `DIG0` is short for DIGital0, `DIG` for DIGitize.
-    """
-
-    children: dict[tuple[str, bool], "Node"] = field(default_factory=dict)
-    suffixes: range = range(0)  # none: the word takes no number
-    command: Action | None = None
-    query: Action | None = None
-
-    def grow(self, pattern: str, action: Action, *, query: bool) -> None:
-        """Add a header like `[SOURce:]VOLTage[:LEVel]` or `CHANnel<1-4>:SCALe` below this node."""
-        words = [match.groups() for match in _NODE.finditer(pattern)]
-        for kept in itertools.product(*[(True, False) if opening else (True,) for opening, *_ in words]):
-            node = self
-            for (_, word, first, last), keep in zip(words, kept, strict=True):
-                if keep:
-                    node = node._child(word, range(int(first), int(last) + 1) if first else range(0))
-            if query:
-                node.query = action
-            else:
-                node.command = action
-
-    def _child(self, word: str, suffixes: range) -> "Node":
-        numbered = bool(suffixes)
-        child = self.children.setdefault((word.upper(), numbered), Node(suffixes=suffixes))
-        self.children[short_of(word), numbered] = child
-        return child
-
-    def find(self, mnemonic: str) -> tuple["Node", tuple[int, ...]]:
-        """The child a mnemonic names, and its suffix if that says something; -113 or -114 if there is none.
-
-        A suffix left out is 1; that of a word that only ever takes one number says nothing.
-        """
-        match = _MNEMONIC.fullmatch(mnemonic)
-        if match is None:
-            raise ScpiError(-113)
-        word, suffix = match.groups()
-        if len(word) > LONGEST_MNEMONIC:
-            raise ScpiError(-112)
-        if not suffix and (plain := self.children.get((word.upper(), False))):
-            return plain, ()
-        child = self.children.get((word.upper(), True))
-        if child is None:
-            raise ScpiError(-113)
-        chosen = int(suffix or 1)
-        if chosen not in child.suffixes:
-            raise ScpiError(-114)
-        return child, (chosen,) if len(child.suffixes) > 1 else ()
 
 
 class Setting(Generic[T]):
@@ -282,7 +214,8 @@ class Instrument:
                     header, parameters = self._split(unit)
                     action, arguments, path, suffixes = self._resolve(header, path, suffixes)
                     if header.endswith("?") and indefinite:
-                        raise ScpiError(-440)
+                        self.error(-440)
+                        break
                     answer = self._perform(header, action, arguments, parameters)
                     if answer is not None:
                         answers.append(answer if isinstance(answer, bytes) else answer.encode("ascii"))
@@ -292,8 +225,8 @@ class Instrument:
             return b";".join(answers) + b"\n" if answers else b""
 
     def _split(self, unit: str) -> tuple[str, list[str]]:
-        header, _, rest = unit.strip().partition(" ")
-        rest = rest.strip()
+        header, *more = unit.split(None, 1)
+        rest = more[0].strip() if more else ""
         if header.endswith(":") or rest.startswith(":"):
             raise ScpiError(-102)
         return header, [token.strip() for token in split_outside_quotes(rest, ",")] if rest else []
@@ -304,21 +237,20 @@ class Instrument:
         """The action of a header, its suffixes, and the path (with its suffixes) that the next header starts at."""
         words = header.removesuffix("?")
         if words.startswith("*"):
-            found, next_path, next_suffixes = (), path, suffixes
-            node = self.root.children.get((words.upper(), False))
-            if node is None:
-                raise ScpiError(-113)
-        else:
-            node, found = (self.root, ()) if words.startswith(":") else (path, suffixes)
-            next_path, next_suffixes = node, found
-            for mnemonic in words.removeprefix(":").split(":"):
-                next_path, next_suffixes = node, found
-                node, suffix = node.find(mnemonic)
-                found += suffix
+            node = self.root.children.get((words.upper(), False), Node())
+            return self._action(node, header), (), path, suffixes
+        node, found = (self.root, ()) if words.startswith(":") else (path, suffixes)
+        for mnemonic in words.removeprefix(":").split(":"):
+            path, suffixes = node, found
+            node, suffix = node.find(mnemonic)
+            found = (*found, *suffix)
+        return self._action(node, header), found, path, suffixes
+
+    def _action(self, node: Node, header: str) -> Action:
         action = node.query if header.endswith("?") else node.command
         if action is None:
             raise ScpiError(-113)
-        return action, found, next_path, next_suffixes
+        return action
 
     def _perform(self, header: str, action: Action, suffixes: tuple[int, ...], tokens: list[str]) -> str | bytes | None:
         """Read the parameters and act; an execution error is queued here, for the message goes on after it."""
