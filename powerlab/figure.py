@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -105,16 +106,30 @@ def _clipped(record: Record) -> NDArray[np.float64]:
     return record.current.start + columns * record.current.interval
 
 
-def envelope(record: Record) -> tuple[NDArray[np.float64], ...]:
-    """Middle time, least, mean and largest current of each column of pixels, in s and A, each [columns].
+class Envelope(NamedTuple):
+    """Middle time (s), least, mean and largest current (A) of each column of pixels, each [columns]."""
+
+    times: NDArray[np.float64]
+    low: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def envelope(record: Record) -> Envelope:
+    """The record's current, column by column of pixels.
 
     Every sample is in one column: a picture that picked every n-th sample would miss peaks.
     """
     trace = record.current
     edges = np.linspace(0, len(trace), min(COLUMNS, len(trace)) + 1).astype(np.int64)
     starts, sizes = edges[:-1], np.diff(edges)
-    low = np.minimum.reduceat(trace.codes, starts)
-    high = np.maximum.reduceat(trace.codes, starts)
-    mean = np.add.reduceat(trace.codes, starts, dtype=np.float64) / sizes
-    times = trace.start + (edges[:-1] + edges[1:]).astype(np.float64) * (trace.interval / 2)
-    return times, *(codes.astype(np.float64) * trace.scale + trace.offset for codes in (low, mean, high))
+
+    def amperes(codes: NDArray[Any]) -> NDArray[np.float64]:
+        return codes.astype(np.float64) * trace.scale + trace.offset
+
+    return Envelope(
+        times=trace.start + (edges[:-1] + edges[1:]).astype(np.float64) * (trace.interval / 2),
+        low=amperes(np.minimum.reduceat(trace.codes, starts)),
+        mean=amperes(np.add.reduceat(trace.codes, starts, dtype=np.float64) / sizes),
+        high=amperes(np.maximum.reduceat(trace.codes, starts)),
+    )
