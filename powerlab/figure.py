@@ -103,7 +103,7 @@ def _clipped(record: Record) -> NDArray[np.float64]:
     """Times of clipped samples, one for each column of pixels at most."""
     step = max(len(record.current) // COLUMNS, 1)
     columns = np.unique(record.clipped // step) * step
-    return record.current.start + columns * record.current.interval
+    return record.current.start + columns.astype(np.float64) * record.current.interval
 
 
 class Envelope(NamedTuple):
