@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from powerlab_instruments.simulated.digitiser import Digitiser, Setup
 
 AUTO_WAIT = 25_000_000  # ns that AUTO sweep waits for an edge; UNCONFIRMED: no figure was found
-EARLY = 65e-9  # s by which real records start before the screen's left edge (seen on 1000X and 2000X files)
 
 
 class Acquisition:
@@ -29,7 +28,7 @@ class Acquisition:
         self._deadline = self.ready + AUTO_WAIT if setup.automatic else None
         self._searched = self.ready
         self._record: dict[str, NDArray[np.uint8]] = {}
-        self.origin = setup.left - EARLY + float(np.random.default_rng(number).uniform(-2e-9, 2e-9))
+        self.origin = digitiser.start(setup, number)
 
     def force(self, at: int) -> None:
         """Trigger at `at` if no edge does before; while the pre-trigger part fills, when it is full."""

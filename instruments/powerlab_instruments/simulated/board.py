@@ -137,7 +137,7 @@ class Board:
         for first in range(start, stop + 1, _LIMIT_CHUNK):
             last = min(first + _LIMIT_CHUNK, stop)
             count = 2 + (last - first) // _LIMIT_INTERVAL
-            moments = np.arange(count) * ((last - first) * 1e-9 / (count - 1))
+            moments = np.arange(count, dtype=np.float64) * ((last - first) * 1e-9 / (count - 1))
             if self.draw(first, moments)[2]:
                 return True
         return False
@@ -157,7 +157,7 @@ class Board:
         interval = duration / count
         total = 0.0
         for first in range(0, count, _TRUTH_CHUNK):
-            middles = (np.arange(first, min(first + _TRUTH_CHUNK, count)) + 0.5) * interval
+            middles = (np.arange(first, min(first + _TRUTH_CHUNK, count), dtype=np.float64) + 0.5) * interval
             current, voltage, _ = self.draw(start, middles)
             total += float(np.dot(current, voltage)) * interval
         return total

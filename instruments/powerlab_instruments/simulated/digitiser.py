@@ -14,6 +14,7 @@ OFFSET_DIVISIONS, OFFSET_VOLTS = 0.1, 2e-3  # div + V at the BNC; UNCONFIRMED: r
 TIME_LIMIT = 25e-6  # relative; UNCONFIRMED: recalled from the data sheet
 CODES = 199  # steps in the 8 divisions; real files of the sibling 1000 X-Series show it, UNCONFIRMED for this one
 LOW, CENTRE, HIGH = 1, 128, 255  # clipped low, mid-screen, clipped high; 0 is a hole (Programmer's Guide)
+EARLY, EARLY_JITTER = 65e-9, 2e-9  # s by which real records start before the screen's left edge
 LOGIC_HIGH = 3.3  # V of the marker line
 _TRIGGER_GRID = 20e-6  # s; how finely a level crossing of the slow current is looked for
 
@@ -38,6 +39,7 @@ class Setup:
     points: int
     channels: Mapping[int, Vertical]
     digital: Mapping[int, float]  # threshold of each displayed digital input, V
+    marker_threshold: float  # of D0, displayed or not, V
     source: str
     slope: str
     level: float  # V at the BNC, of an analog source
@@ -59,6 +61,11 @@ class Digitiser:
         self.time_error = TIME_LIMIT * float(random.uniform(-1, 1))
         self._noise_seed = int(random.integers(2**32))
 
+    def start(self, setup: Setup, number: int) -> float:
+        """When the first sample of an acquisition is taken, in seconds from the trigger on the scope's clock."""
+        jitter = np.random.default_rng((self._noise_seed, number, 1)).uniform(-EARLY_JITTER, EARLY_JITTER)
+        return setup.left - EARLY + float(jitter)
+
     def host(self, seconds: float) -> int:
         """Nanoseconds that pass while the scope's own clock counts `seconds`."""
         return round(seconds / (1 + self.time_error) * 1e9)
@@ -69,12 +76,12 @@ class Digitiser:
             return []
         wanted = {"POS": (True,), "NEG": (False,)}.get(setup.slope, (True, False))
         if setup.source == "DIG0":
-            if not 0.0 < setup.digital.get(0, 1.4) < LOGIC_HIGH:
+            if not 0.0 < setup.marker_threshold < LOGIC_HIGH:
                 return []
             return [at for at, high in self.board.marker.edges(start, stop) if high in wanted]
         if setup.source == "CHAN1":
             count = max(2, int((stop - start) * 1e-9 / _TRIGGER_GRID) + 1)
-            seconds = np.arange(count) * ((stop - start) * 1e-9 / count)
+            seconds = np.arange(count, dtype=np.float64) * ((stop - start) * 1e-9 / count)
             above = self._bnc(1, start, seconds) >= setup.level
             changes = np.flatnonzero(above[1:] != above[:-1]) + 1
             return [start + round(seconds[i] * 1e9) for i in changes if bool(above[i]) in wanted]
@@ -83,11 +90,11 @@ class Digitiser:
     def analog(self, channel: int, setup: Setup, trigger: int, first: float, number: int) -> NDArray[np.uint8]:
         """Codes of one channel [points]; `first` is the first sample's time from the trigger on the scope's clock."""
         vertical = setup.channels[channel]
-        seconds = np.arange(setup.points) * (setup.interval / (1 + self.time_error))
+        seconds = np.arange(setup.points, dtype=np.float64) * (setup.interval / (1 + self.time_error))
         seconds += first / (1 + self.time_error)
         volts = self._bnc(channel, trigger, seconds)
         if channel == 1:
-            random = np.random.default_rng((self._noise_seed, number))
+            random = np.random.default_rng((self._noise_seed, number, 0))
             volts += self.probe.noise(random, setup.points, setup.interval)
         if vertical.ac:
             volts -= volts.mean()
@@ -107,8 +114,7 @@ class Digitiser:
         """D0 to D7, one bit each [points]; inputs that are not displayed read 0."""
         origin, step = self.host(first), 1e9 * setup.interval / (1 + self.time_error)
         start, stop = trigger + origin, trigger + origin + int(step * setup.points) + 1
-        before = self.board.marker.pulses(start, start)
-        line = np.full(setup.points, bool(before) and (before[0].stop is None or before[0].stop > start))
+        line = np.full(setup.points, bool(self.board.marker.pulses(start, start)))
         for at, high in self.board.marker.edges(start, stop):
             line[max(0, int(np.ceil((at - start) / step))) :] = high
         pins = np.zeros(setup.points, np.uint8)

@@ -40,6 +40,7 @@ class Exchange:
     def write(self, message: bytes) -> None:
         """Hand over one complete program message."""
         with self._changed:
+            self._interrupt()
             self._pending += 1
         self._incoming.put(message)
 
@@ -95,10 +96,6 @@ class Exchange:
                 self._changed.notify_all()
 
     def _process_one(self, message: bytes) -> None:
-        with self._changed:
-            if self._output:
-                self._output = b""
-                self.instrument.error(-410)
         answer = self.instrument.receive(message, self._cancelled)
         if answer and self._deliver is not None and not self._closed:
             self._deliver(answer)
@@ -106,4 +103,12 @@ class Exchange:
             self._pending -= 1
             if self._deliver is None:
                 self._output = answer
+                if self._pending:
+                    self._interrupt()
             self._changed.notify_all()
+
+    def _interrupt(self) -> None:
+        """A message has come while an answer waits unread."""
+        if self._output:
+            self._output = b""
+            self.instrument.error(-410)

@@ -177,14 +177,13 @@ class Flag:
 
     def read(self, token: str) -> bool:
         """The flag; -224 for another word."""
-        if token in ("0", "1"):
-            return token == "1"
+        known = {"0": False, "1": True, "OFF": False, "ON": True}
+        if token.upper() in known:
+            return known[token.upper()]
         if token[:1].isdigit():
             raise ScpiError(-222)
         refuse_unless_word(token)
-        if token.upper() not in ("ON", "OFF"):
-            raise ScpiError(-224)
-        return token.upper() == "ON"
+        raise ScpiError(-224)
 
     def show(self, value: bool) -> str:
         """`1` or `0`, without a sign."""
@@ -253,5 +252,5 @@ class Text:
         return body[: self.width]
 
     def show(self, value: str) -> str:
-        """The text in double quotes."""
-        return f'"{value}"'
+        """The text in double quotes, those inside it doubled."""
+        return '"' + value.replace('"', '""') + '"'

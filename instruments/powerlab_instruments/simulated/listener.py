@@ -27,8 +27,9 @@ class Listener:
         try:
             self._socket = socket.create_server((LOOPBACK, port))
         except OSError as error:
+            why = os.strerror(error.errno or 0)
             raise PortBusyError(
-                f"port {port} of {LOOPBACK} cannot be opened for the simulated {name} ({os.strerror(error.errno or 0)}); "
+                f"port {port} of {LOOPBACK} cannot be opened for the simulated {name} ({why}); "
                 "stop the program that holds it, or choose another port (0 takes any free one)"
             ) from None
         self.port: int = self._socket.getsockname()[1]

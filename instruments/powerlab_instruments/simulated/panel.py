@@ -238,6 +238,7 @@ class Panel(Instrument):
                 if shown[n]
             },
             digital={d: float(thresholds[d]) for d in range(8) if self.digital_display[d]},
+            marker_threshold=float(thresholds[0]),
             source=self.source,
             slope=self.slope,
             level=self.levels[f"CHAN{n}"] / probe[n],

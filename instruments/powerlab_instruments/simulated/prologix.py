@@ -43,19 +43,18 @@ class Adapter:
 
     def _serve(self, connection: socket.socket) -> None:
         for line, for_adapter in _lines(connection):
-            if for_adapter:
-                answer = self._obey(line.decode("ascii", "replace").split())
-            else:
-                answer = self._send(line)
+            answer = self._obey(line.decode("ascii", "replace").split()) if for_adapter else self._send(line)
             if answer:
                 connection.sendall(answer)
 
-    def _addressed(self, words: list[str] | None = None) -> Exchange | None:
-        return self._instruments.get(int(words[0]) if words else self._numbers["addr"])
+    def _addressed(self, words: list[str]) -> Exchange | None:
+        """The instrument at the address that `words` begin with, else at that of `++addr`."""
+        given = int(words[0]) if words and words[0].isdigit() else self._numbers["addr"]
+        return self._instruments.get(given)
 
     def _send(self, data: bytes) -> bytes:
         """Data to the addressed instrument; nobody at the address means that nobody takes it."""
-        instrument = self._addressed()
+        instrument = self._addressed([])
         if instrument is None or not self._numbers["mode"]:
             return b""
         address = self._numbers["addr"]
@@ -71,7 +70,7 @@ class Adapter:
         return self._read() if self._numbers["auto"] else b""
 
     def _read(self) -> bytes:
-        instrument = self._addressed()
+        instrument = self._addressed([])
         if instrument is None:
             return b""
         answer = instrument.read(self._numbers["read_tmo_ms"] * 1e-3)
@@ -82,34 +81,32 @@ class Adapter:
     def _obey(self, words: list[str]) -> bytes:
         """An adapter command; what it answers ends in CR LF, what it reads from an instrument is passed as it is."""
         name, parameters = words[0].removeprefix("++"), words[1:]
-        instrument = self._addressed(parameters if name == "spoll" else None)
+        instrument, answer = self._addressed(parameters if name == "spoll" else []), b""
         match name:
             case "read":
-                return self._read()
+                answer = self._read()
             case "ver":
-                return f"{VERSION}\r\n".encode()
-            case "spoll":
-                return b"%d\r\n" % instrument.status_byte() if instrument else b""
+                answer = f"{VERSION}\r\n".encode()
             case "srq":
-                return b"%d\r\n" % any(one.status_byte() & 64 for one in self._instruments.values())
+                answer = b"%d\r\n" % any(one.status_byte() & 64 for one in self._instruments.values())
+            case "spoll" if instrument:
+                answer = b"%d\r\n" % instrument.status_byte()
             case "clr" if instrument:
                 instrument.clear()
-                self._unfinished.clear()
+                self._unfinished.pop(self._numbers["addr"], None)
             case "trg" if instrument:
                 instrument.write(b"*TRG")
-            case "clr" | "trg" | "ifc" | "loc" | "llo" | "rst":
-                pass
-            case _ if name in _NUMBERS:
-                return self._number(name, parameters)
+            case "spoll" | "clr" | "trg" | "ifc" | "loc" | "llo" | "rst":
+                pass  # nobody listens, or it does nothing that could be seen here
             case _:
-                return b"Unrecognized command\r\n"
-        return b""
+                answer = self._number(name, parameters)
+        return answer
 
     def _number(self, name: str, parameters: list[str]) -> bytes:
-        if not parameters:
+        if name in _NUMBERS and not parameters:
             return b"%d\r\n" % self._numbers[name]
-        low, high, _ = _NUMBERS[name]
-        if parameters[0].isdigit() and low <= int(parameters[0]) <= high:
+        low, high, _ = _NUMBERS.get(name, (1, 0, 0))
+        if parameters and parameters[0].isdigit() and low <= int(parameters[0]) <= high:
             self._numbers[name] = int(parameters[0])
             return b""
         return b"Unrecognized command\r\n"

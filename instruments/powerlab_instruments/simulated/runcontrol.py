@@ -105,7 +105,10 @@ class RunControl(Panel):
 
     @command("STOP")
     def stop(self) -> None:
-        """Stop; what has been recorded completely stays, a record under way is lost."""
+        """Stop; what has been recorded completely stays, a record under way is lost.
+
+        A real scope shows what it has of an unfinished record, with holes; here it counts as none.
+        """
         self.state, self.acquisition = "STOP", None
 
     @command("SINGle")
@@ -120,6 +123,7 @@ class RunControl(Panel):
         """Acquire the sources (none: what is displayed) and process nothing else until that is complete.
 
         The scope is left stopped. Without a trigger only a device clear, here the end of the connection, frees it.
+        Channels that are not listed go off the screen (UNCONFIRMED).
         """
         if self.timebase_mode != "MAIN":
             raise ScpiError(-221)

@@ -70,26 +70,31 @@ class Scope(RunControl):
             raise ScpiError(NO_DATA)
         return self.finished
 
-    def _stride(self, record: Acquisition) -> int:
-        """Every how many-th sample is sent: the measurement record's reduction times that of the wanted count.
+    def _selection(self, record: Acquisition) -> tuple[int, float]:
+        """How many points are sent, and from every how many-th sample.
 
-        The raw record is there only while stopped; while running the shorter one is sent without an error.
+        The raw record is there only while stopped; while running the measurement record is sent without an error.
+        A smaller count of the raw record leaves samples out, one of the measurement record is mapped anew.
         """
         total = record.setup.points
-        reduction = 1
-        if self.points_mode == "NORM" or self.state != "STOP":
-            reduction = -(-total // MEASUREMENT_RECORD)
+        wanted = min(self.points_wanted or total, total)
+        if self.points_mode == "MAX" and self.state == "STOP":
+            stride = -(-total // wanted)
+            return total // stride, stride
+        reduction = -(-total // MEASUREMENT_RECORD)
         available = total // reduction
-        wanted = min(self.points_wanted or available, available)
-        return reduction * (available // wanted)
+        count = min(wanted, available)
+        return count, reduction * available / count
 
     def _codes(self, record: Acquisition) -> NDArray[np.uint8]:
         try:
             codes = record.codes(self.waveform_source)
         except KeyError:
             raise ScpiError(NO_DATA) from None
-        stride = self._stride(record)
-        return codes[: len(codes) // stride * stride : stride]
+        count, step = self._selection(record)
+        if step == 1:
+            return codes
+        return codes[(np.arange(count) * step).astype(np.int64)]
 
     @command("WAVeform:POINts:MODE", Word("NORMal", "MAXimum", "RAW"))
     def set_points_mode(self, mode: str) -> None:
@@ -112,16 +117,15 @@ class Scope(RunControl):
     @query("WAVeform:POINts")
     def points(self) -> str:
         """How many points `:WAVeform:DATA?` would send."""
-        record = self._record()
-        return counted(record.setup.points // self._stride(record))
+        return counted(self._selection(self._record())[0])
 
     # Scaling.
 
     def _scaling(self) -> tuple[int, float, float, float, float, int]:
         """Points, x increment, x origin, y increment, y origin and y reference of what would be sent."""
         record = self._record()
-        stride = self._stride(record)
-        x = (record.setup.points // stride, record.setup.interval * stride, record.origin)
+        count, step = self._selection(record)
+        x = (count, record.setup.interval * step, record.origin)
         steps = 256 if self.format == "WORD" else 1
         reference = CENTRE * steps if self.unsigned else 0
         if self.waveform_source == "POD1":

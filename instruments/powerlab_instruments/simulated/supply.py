@@ -92,7 +92,7 @@ class Supply(Instrument):
     def __init__(self, board: Board, clock: SimulatedClock, random: np.random.Generator) -> None:
         self.board, self.clock = board, clock
         self.off_by = SupplyErrors.drawn(random)
-        self.tripped = self._armed = False
+        self.tripped = self._armed = self._feeding = False
         self._question_event = self._question_enable = 0
         self._since = clock.now()  # up to when the question event register has taken in what happened
         self._stored: dict[int, dict[tuple[str, tuple[int, ...]], Any]] = {}
@@ -115,12 +115,13 @@ class Supply(Instrument):
     def _feed(self, delay: float = 0.0) -> None:
         """Put on the board's leads what the settings say, and let the crowbar see it."""
         now = self.clock.now()
-        self._latch(now)
+        self._latch(now)  # what has been fed until now
         voltage = _off(self.voltage, self.off_by.voltage) if self.output else 0.0
         if self.output and self.protected and voltage > self.protection:
             self.tripped = True
             self._question_event |= OVP_BIT
-        if self.tripped or not self.output:
+        self._feeding = self.output and not self.tripped
+        if not self._feeding:
             voltage = 0.0
         limit = max(0.0, _off(self.current, self.off_by.current))
         self.board.feed(Source(now + round(delay * 1e9), max(0.0, voltage), limit))
@@ -132,15 +133,15 @@ class Supply(Instrument):
 
     def condition(self) -> int:
         """0 off or crowbarred, 1 constant current, 2 constant voltage."""
-        if not self.output or self.tripped:
+        if not self._feeding:
             return 0
-        _, _, limited = self.board.draw(self.clock.now(), np.zeros(1))
-        return CC_BIT if limited else CV_BIT
+        now = self.clock.now()
+        return CC_BIT if self.board.limited(now, now) else CV_BIT
 
     def _latch(self, now: int) -> None:
         """Take into the event register how the output was regulated since the last time."""
-        if self.output and not self.tripped:
-            self._question_event |= CV_BIT if not self.board.limited(now, now) else CC_BIT
+        if self._feeding:
+            self._question_event |= self.condition()
             if self.board.limited(self._since, now):
                 self._question_event |= CC_BIT
         self._since = now
