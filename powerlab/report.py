@@ -1,12 +1,11 @@
 """A result as people and programs read it: a table on the terminal, one JSON object."""
 
-import sys
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
-from rich.table import Table
+import click
 
+from powerlab.terminal import pairs, show
 from powerlab_analysis.quantity import Quantity
 from powerlab_analysis.result import Result
 
@@ -67,12 +66,9 @@ def result_object(result: Result, path: Path) -> dict[str, Any]:
     return found
 
 
-def print_result(result: Result, path: Path, console: Console | None = None) -> None:
-    """Print the result's table; plain text where the output is no terminal."""
-    console = console or Console(width=None if sys.stdout.isatty() else 100, soft_wrap=not sys.stdout.isatty())
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column()
+def print_result(result: Result, path: Path) -> None:
+    """Print the result's table, what was dropped and why, and the notes."""
+    table = pairs()
     if result.simulated:
         table.add_row("SIMULATED", "the current of this run is computed, not measured", style="bold")
     table.add_row("model", result.model)
@@ -87,11 +83,11 @@ def print_result(result: Result, path: Path, console: Console | None = None) -> 
         terms = [f"{it.name} {it.share:.0%}" for it in result.budget[:LARGEST_TERMS]]
         table.add_row("variance from", ", ".join(terms))
     table.add_row("file", str(path))
-    console.print(table, highlight=False, markup=False)
+    show(table)
     for reason, indices in _by_reason(result).items():
-        console.print(f"dropped {indices}: {reason}", highlight=False, markup=False)
+        click.echo(f"dropped {indices}: {reason}")
     for note in result.notes:
-        console.print(f"note: {note}", highlight=False, markup=False)
+        click.echo(f"note: {note}")
 
 
 def _truth(result: Result) -> str:

@@ -3,10 +3,9 @@
 import json
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from powerlab.networks import NETWORKS
+from powerlab.terminal import columns, show
 
 
 @click.command("models", epilog="Example: powerlab models --json")
@@ -23,9 +22,7 @@ def command(as_json: bool) -> None:
             )
         )
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "parameters", "input", ""):
-        table.add_column(heading, justify="right" if heading == "parameters" else "left")
+    table = columns("name", "parameters", "input", "", right=("parameters",))
     for it in NETWORKS.values():
         table.add_row(
             it.name,
@@ -33,4 +30,4 @@ def command(as_json: bool) -> None:
             "x".join(str(size) for size in it.input_shape),
             it.doc,
         )
-    Console().print(table)
+    show(table)

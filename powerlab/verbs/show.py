@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from powerlab.terminal import columns, pairs
+from powerlab.terminal import show as print_table
 from powerlab_traces.run import Run
 from powerlab_traces.store import open_run
 
@@ -20,16 +21,15 @@ def command(file: Path, settings: bool, bench: bool) -> None:
     if bench:
         click.echo(run.provenance.bench, nl=False)
         return
-    console = Console()
-    console.print(_about(run, file), highlight=False, markup=False)
-    console.print()
-    console.print(_records(run), highlight=False, markup=False)
+    print_table(_about(run, file))
+    click.echo()
+    print_table(_records(run))
     if settings:
         for role, values in run.provenance.settings.items():
-            console.print()
-            console.print(_pairs([(f"{role} {name}", value) for name, value in values.items()]), highlight=False)
+            click.echo()
+            print_table(_named([(f"{role} {name}", value) for name, value in values.items()]))
     for note in run.notes:
-        console.print(f"note: {note}", highlight=False, markup=False)
+        click.echo(f"note: {note}")
 
 
 def _about(run: Run, file: Path) -> Table:
@@ -48,22 +48,19 @@ def _about(run: Run, file: Path) -> Table:
         *((name, version) for name, version in it.software.items()),
         *((f"host {name}", value) for name, value in it.host.items()),
     ]
-    return _pairs(rows)
+    return _named(rows)
 
 
-def _pairs(rows: list[tuple[str, str]]) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column()
+def _named(rows: list[tuple[str, str]]) -> Table:
+    table = pairs()
     for name, value in rows:
         table.add_row(name, value)
     return table
 
 
 def _records(run: Run) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("record", "kind", "samples", "rate", "windows", "mean", "voltage", "clipped"):
-        table.add_column(heading, justify="left" if heading == "kind" else "right")
+    numbers = ("record", "samples", "rate", "windows", "mean", "voltage", "clipped")
+    table = columns("record", "kind", *numbers[1:], right=numbers)
     for record in run.records:
         trace = record.current
         mean = float(trace.codes.mean()) * trace.scale + trace.offset
