@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from powerlab.benchfile import BenchFile
 from powerlab.marker import Marker, open_marker
-from powerlab_instruments.errors import DeviceError, InstrumentError
+from powerlab_instruments.errors import DeviceError, InstrumentError, NoAnswer
 from powerlab_instruments.link import Visa
 from powerlab_instruments.probe import CurrentProbe1146B
 from powerlab_instruments.scope import MSOX2024A
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
 # Serial numbers that begin so are the simulated scope's: what it measures never happened.
 SIMULATED_SERIAL = "SIM"
+
+Answer = TypeVar("Answer")
 
 
 class Bench:
@@ -80,11 +81,8 @@ class Bench:
         InstrumentError
             An instrument refuses, the board is off although `output = "leave"`, or it is on with other settings.
         """
-        scope, marker, supply = self.file.scope, self.file.marker, self.file.supply
-        self.scope.prepare((scope.channel,), digital_threshold=marker.threshold)
-        self.probe.set_up(self.channel, full_scale=scope.full_scale, centre=scope.centre)
-        self.scope.check("the probe's channel")
-        self.scope.trigger_on(f"DIG{marker.bit}")
+        self._set_up_scope()
+        supply = self.file.supply
         if not self.supply.output:
             if supply.output == "leave":
                 raise DeviceError(
@@ -101,6 +99,38 @@ class Bench:
                     f"{self.supply.link}: the board is on with {name} {found:g}, bench.toml says {wanted:g}; powerlab "
                     "changes nothing under a running board: set one of the two"
                 )
+
+    def _set_up_scope(self) -> None:
+        scope, marker = self.file.scope, self.file.marker
+        self.scope.prepare((scope.channel,), digital_threshold=marker.threshold)
+        self.probe.set_up(self.channel, full_scale=scope.full_scale, centre=scope.centre)
+        self.scope.check("the probe's channel")
+        self.scope.trigger_on(f"DIG{marker.bit}")
+
+    def recover(self, silence: NoAnswer, lost: str) -> None:
+        """Come back from an instrument's silence, and note what it cost.
+
+        The scope is set up again; the supply keeps its settings, which a device clear does not touch.
+
+        Raises
+        ------
+        InstrumentError
+            It stays silent, or refuses its settings.
+        """
+        self.notes.append(f"{silence.resource} did not answer {silence.command!r}; recovered, {lost}")
+        if silence.resource == self.supply.link.name:
+            self.supply.recover(self.clock)
+        else:
+            self.scope.recover(self.clock)
+            self._set_up_scope()
+
+    def insist(self, action: Callable[[], Answer]) -> Answer:
+        """Do something with the instruments; when one falls silent, recover and do it once more."""
+        try:
+            return action()
+        except NoAnswer as silence:
+            self.recover(silence, "and asked again")
+            return action()
 
     @property
     def powered(self) -> bool:
@@ -163,9 +193,6 @@ class Bench:
             if self._marker is not None:
                 self._marker.close()
             if self._switched_on:
-                # An interrupt may have cut a question short; its answer must not be taken for the next one.
-                with suppress(InstrumentError):  # a line that is gone fails at the next command, which says so
-                    self.supply.link.clear()
                 self.supply.switch_off()
                 self._switched_on = False
         except InstrumentError as error:

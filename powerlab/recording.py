@@ -11,6 +11,7 @@ from typing import Self
 
 from powerlab.bench import Bench
 from powerlab.workload import WorkloadError
+from powerlab_instruments.errors import NoAnswer
 from powerlab_traces.chain import SupplyReading
 from powerlab_traces.errors import PowerlabError
 from powerlab_traces.record import Record, RecordKind
@@ -57,7 +58,9 @@ class Recording:
         self.bench, self.path, self.idle = bench, path, idle
         self._model, self._batch, self._workload = model, batch, workload or {}
         self._notes: list[str] = []
-        self._records = 0
+        self._next = 0  # index of the next record
+        self._stored = 0
+        self._lost_before = False
         self._windows = 0
         self._longest = 0.0  # s, of the windows so far
         self._last_low: int | None = None
@@ -109,22 +112,29 @@ class Recording:
 
     def open_record(self) -> float:
         """Arm a record; the seconds of windows that fit into it, counted from the first marker edge."""
+        self._open = self.bench.insist(self._arm)
+        return self.room
+
+    def _arm(self) -> "_Open":
         before = self.bench.supply.read(self.bench.clock)
         self.bench.scope.arm(self.duration, self.bench.clock)
-        self._open = _Open(before, self.bench.clock.now())
-        return self.room
+        return _Open(before, self.bench.clock.now())
 
     def add_window(self, start: int, stop: int, images: int, label: str = "") -> None:
         """Note a window of the armed record: the host's times of its marker edges, in nanoseconds."""
         if self._open is None:
             raise RuntimeError("no record is open")
-        window = HostWindow(start, stop, self._windows, self._records, images, label)
+        window = HostWindow(start, stop, self._windows, self._next, images, label)
         self._open.windows.append(window)
         self._windows += 1
         self._longest = max(self._longest, window.duration)
 
     def close_record(self) -> None:
-        """Wait for the armed record to end, fetch it, and bring it to the disk with its windows."""
+        """Wait for the armed record to end, fetch it, and bring it to the disk with its windows.
+
+        A record whose instruments fall silent is lost: its windows stay without a record, the bench is recovered,
+        and the run goes on. The second loss in a row ends it.
+        """
         if self._open is None:
             raise RuntimeError("no record is open")
         scope, clock = self.bench.scope, self.bench.clock
@@ -132,8 +142,17 @@ class Recording:
         if armed.windows:
             end = armed.windows[0].start + int((1 - PRE_ROLL) * self.duration * 1e9)
             clock.sleep((end - clock.now()) * 1e-9)
-        scope.wait(self.bench.file.timeout, clock)
-        self._store(RecordKind.ACTIVE, armed.armed, armed.before, armed.windows)
+        try:
+            scope.wait(self.bench.file.timeout, clock)
+            self._store(RecordKind.ACTIVE, armed.armed, armed.before, armed.windows)
+            self._lost_before = False
+        except NoAnswer as silence:
+            if self._lost_before:
+                raise
+            self._lost_before = True
+            self._writer.add_windows(armed.windows)
+            self._next += 1  # no later record takes the number that its windows name
+            self.bench.recover(silence, f"record {self._next - 1} with its windows was lost")
         self._open = None
 
     def cancel_record(self) -> None:
@@ -167,7 +186,7 @@ class Recording:
     @property
     def record_count(self) -> int:
         """Records stored so far."""
-        return self._records
+        return self._stored
 
     @property
     def longest(self) -> float:
@@ -200,6 +219,9 @@ class Recording:
 
     def _take(self, kind: RecordKind, duration: float) -> None:
         """A record without windows, triggered at once."""
+        self.bench.insist(lambda: self._take_once(kind, duration))
+
+    def _take_once(self, kind: RecordKind, duration: float) -> None:
         bench = self.bench
         before = bench.supply.read(bench.clock)
         bench.scope.arm(duration, bench.clock)
@@ -224,7 +246,7 @@ class Recording:
                 f"not {wanted:.6g}: what the scope delivers is no whole multiple"
             )
         record = Record(
-            index=self._records,
+            index=self._next,
             kind=kind,
             current=current,
             marker=None if pod is None else pod.trace(),
@@ -235,7 +257,8 @@ class Recording:
             after=after,
         )
         self._writer.append(record, windows)
-        self._records += 1
+        self._next += 1
+        self._stored += 1
 
     def note(self, text: str) -> None:
         """Say something that whoever reads the run should know; once is enough."""
@@ -253,7 +276,7 @@ class Recording:
         if self._open is not None:
             self._writer.add_windows(self._open.windows)
             self._open = None
-        if self._records == 0:
+        if self._stored == 0:
             self._writer.abandon()
             return
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__

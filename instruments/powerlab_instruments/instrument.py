@@ -3,10 +3,13 @@
 import re
 from typing import ClassVar, Self
 
-from powerlab_instruments.errors import DeviceError, WrongInstrument
+from powerlab_instruments.errors import DeviceError, NoAnswer, WrongInstrument
 from powerlab_instruments.identity import Identity
 from powerlab_instruments.link import VisaLink
 from powerlab_instruments.settings import snapshot
+from powerlab_traces.clock import Clock
+
+RECOVERY_INTERVAL = 1.0  # s between two tries to reach a silent instrument
 
 
 class Instrument:
@@ -60,6 +63,35 @@ class Instrument:
         found = self.errors()
         if found:
             raise DeviceError(f"{self.model} at {self.link} refused {doing}: {'; '.join(found)}")
+
+    def recover(self, clock: Clock, patience: float = 30.0) -> None:
+        """Come back from a silence: bring the line back in step, check who answers, drop what is in its queues.
+
+        Tries for `patience` seconds, for an instrument whose network port is wedged refuses for a while. Its settings
+        are to be applied again by whoever knows them.
+
+        Raises
+        ------
+        NoAnswer
+            It stays silent.
+        WrongInstrument
+            Another instrument answers there now.
+        """
+        deadline = clock.now() + int(patience * 1e9)
+        while True:
+            try:
+                self.link.recover()
+                identity = Identity.parse(self.link.query("*IDN?"))
+                self.link.write("*CLS")
+                self.errors()
+            except NoAnswer:
+                if clock.now() > deadline:
+                    raise
+                clock.sleep(RECOVERY_INTERVAL)
+            else:
+                break
+        if identity != self.identity:
+            raise WrongInstrument(f"{self.link} was {self.identity} and is {identity} now; nothing more was sent to it")
 
     def snapshot(self) -> dict[str, str]:
         """Every declared setting with its present value, for the run's provenance."""

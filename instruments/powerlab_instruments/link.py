@@ -8,7 +8,7 @@ termination character, and waits only 50 ms for an instrument.
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self, cast
 
@@ -22,6 +22,8 @@ from powerlab_instruments.errors import InstrumentError, NoAnswer
 # an E3645A takes up to 100 ms for a measurement.
 PROLOGIX_READ_TIMEOUT_MS = 3000
 
+END_OF_BLOCK_MS = 500  # the last byte of a block is there at once or never
+
 # Board numbers of open adapters. pyvisa-py keeps one table for the whole program and would silently send one bench's
 # commands to another bench's supply.
 _BOARDS: set[int] = set()
@@ -30,26 +32,28 @@ _BOARDS: set[int] = set()
 class VisaLink:
     """A line to one instrument, for short text messages and definite-length blocks.
 
-    `timeout` is in seconds, for each answer. Everything that fails becomes an `InstrumentError` that names the
-    resource and the command.
+    Everything that fails becomes an `InstrumentError` that names the resource and the command. After a failure, or an
+    interrupt in the middle of a question, the line is out of step: an answer may still be under way. Before anything
+    else is said, `recover` brings it back, so that no late answer is ever taken for the next one.
     """
 
-    def __init__(self, resource: MessageBasedResource, name: str, *, terminated: bool) -> None:
-        self._resource = resource
+    def __init__(self, name: str, open_resource: Callable[[], MessageBasedResource]) -> None:
         self.name = name
-        self._terminated = terminated
+        self._open_resource = open_resource
+        self._resource = open_resource()
+        self._in_step = True
 
     def __str__(self) -> str:
         return self.name
 
     def write(self, message: str) -> None:
         """Send one program message; the terminator is added here."""
-        with self._faults(message):
+        with self._said(message):
             self._resource.write(message)
 
     def query(self, message: str) -> str:
         """Send one query and return its answer without terminator or outer blanks."""
-        with self._faults(message):
+        with self._said(message):
             return self._resource.query(message).strip()
 
     def query_block(self, message: str) -> bytes:
@@ -57,28 +61,59 @@ class VisaLink:
 
         Reads by length with the termination character off, since the payload may hold line feeds.
         """
-        with self._faults(message):
+        with self._said(message):
             self._resource.write(message)
-            if self._terminated:
+            terminator = self._resource.read_termination
+            if terminator:
                 self._resource.read_termination = None
             try:
-                start = self._resource.read_bytes(2)
-                if start[:1] != b"#" or not b"1" <= start[1:] <= b"9":
-                    raise InstrumentError(
-                        f"{self.name} answered {message!r} with {start!r}, which starts no data block"
-                    )
-                count = int(self._resource.read_bytes(int(start[1:])))
-                payload = self._resource.read_bytes(count, chunk_size=max(count, 1))
-                self._resource.read_bytes(1)
+                payload = self._block(message)
+                whole = self._end_of_block()
             finally:
-                if self._terminated:
-                    self._resource.read_termination = "\n"
+                if terminator:
+                    self._resource.read_termination = terminator
+        self._in_step = whole
         return payload
 
-    def clear(self) -> None:
-        """Device clear: drop what is half said on either side. A raw socket can only be drained."""
-        with self._faults("device clear"):
-            self._resource.clear()
+    def _end_of_block(self) -> bool:
+        """Take the line feed behind a block; whether it was there. The payload is whole without it."""
+        patience = self._resource.timeout
+        self._resource.timeout = min(patience, END_OF_BLOCK_MS)
+        try:
+            self._resource.read_bytes(1)
+        except VisaIOError:
+            return False
+        finally:
+            self._resource.timeout = patience
+        return True
+
+    def _block(self, message: str) -> bytes:
+        start = self._resource.read_bytes(2)
+        digits = self._resource.read_bytes(int(start[1:])) if re.fullmatch(rb"#[1-9]", start) else b""
+        if not digits.isdigit():
+            raise InstrumentError(
+                f"{self.name} answered {message!r} with {start + digits!r}, which starts no data block"
+            )
+        count = int(digits)
+        return self._resource.read_bytes(count, chunk_size=count) if count else b""
+
+    def recover(self) -> None:
+        """Bring the line back in step: device clear, or a new connection where there is no device clear.
+
+        Raises
+        ------
+        NoAnswer
+            The instrument cannot be reached.
+        """
+        try:
+            if self.name.upper().endswith("::SOCKET"):
+                self.close()
+                self._resource = self._open_resource()
+            else:
+                self._resource.clear()
+        except (VisaIOError, OSError, InvalidSession) as error:
+            raise NoAnswer(self.name, "device clear", _reason(error)) from error
+        self._in_step = True
 
     def close(self) -> None:
         """Give the resource back; may be called twice."""
@@ -88,21 +123,17 @@ class VisaLink:
             return  # the line is gone already, which is what was wanted
 
     @contextmanager
-    def _faults(self, message: str) -> Iterator[None]:
+    def _said(self, message: str) -> Iterator[None]:
+        if not self._in_step:
+            self.recover()
+        self._in_step = False
         try:
             yield
-        except VisaIOError as error:
-            # After a silent query an answer may still be under way; left there it would be taken for the next one.
-            self._drain()
-            raise NoAnswer(self.name, message, error.abbreviation) from error
-        except (OSError, InvalidSession) as error:
+        except (VisaIOError, OSError, InvalidSession) as error:
             raise NoAnswer(self.name, message, _reason(error)) from error
-
-    def _drain(self) -> None:
-        try:
-            self._resource.clear()
-        except (VisaIOError, OSError, InvalidSession):
-            return  # the query's own failure is being reported; a second one adds nothing
+        except UnicodeDecodeError as error:
+            raise InstrumentError(f"{self.name} answered {message!r} with bytes that are no text") from error
+        self._in_step = True
 
 
 class Visa:
@@ -137,15 +168,17 @@ class Visa:
         """
         if adapter is not None:
             self._open_adapter(adapter, timeout)
-        device = self._resource(resource, timeout)
-        device.write_termination = "\n"
-        terminated = adapter is None  # a resource behind an adapter refuses a read termination, and needs none
-        if terminated:
-            device.read_termination = "\n"
-            device.timeout = timeout * 1000
-        link = VisaLink(device, resource, terminated=terminated)
-        self._open.append(link)
-        return link
+
+        def open_resource() -> MessageBasedResource:
+            device = self._resource(resource, timeout)
+            device.write_termination = "\n"
+            if adapter is None:  # a resource behind an adapter refuses a read termination, and ignores its timeout
+                device.read_termination = "\n"
+                device.timeout = timeout * 1000
+            return device
+
+        self._open.append(VisaLink(resource, open_resource))
+        return self._open[-1]
 
     def _open_adapter(self, adapter: str, timeout: float) -> None:
         number = re.match(r"PRLGX-[A-Z]+(\d*)::", adapter)
