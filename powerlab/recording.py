@@ -70,12 +70,13 @@ class Recording:
         self._writer = RunWriter(self.path)  # first: a name that cannot be written costs nothing
         try:
             self.bench.make_ready()
+            self._writer.describe(self._provenance(), self.bench.chain(), self.bench.supply_limits())
             if not self.bench.powered:
                 self._take(RecordKind.ZERO, self.idle or self.bench.file.scope.record)
                 self.bench.power_on()
             self.take_idle()
-            # Last, so that the settings are those under which the windows run.
-            self._writer.describe(self._provenance(), self.bench.chain(), self.bench.supply_limits())
+            # Once more: the board is on now.
+            self._writer.describe_settings(self.bench.settings())
         except BaseException as error:
             self._end_early(error)
             raise

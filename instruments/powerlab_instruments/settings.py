@@ -41,7 +41,7 @@ class Reading:
 
     def show(self, node: Node) -> str:
         """The present value with its unit, for people and provenance."""
-        return f"{self.__get__(node, type(node)):.9g} {self.unit}"
+        return f"{self.__get__(node, type(node)):.9g} {self.unit}".strip()
 
 
 class Setting:
@@ -75,7 +75,7 @@ class Setting:
 
     def show(self, node: Node) -> str:
         """The present value with its unit, for people and provenance."""
-        return f"{self.__get__(node, type(node)):.9g} {self.unit}"
+        return f"{self.__get__(node, type(node)):.9g} {self.unit}".strip()
 
 
 class Choice:

@@ -129,6 +129,30 @@ def test_a_wire_on_the_wrong_input_is_named(open_virtual: Callable, tmp_path: Pa
     assert any("ended early" in note for note in result.notes)
 
 
+def test_a_failure_right_after_the_zero_leaves_a_file_that_opens(
+    open_virtual: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    virtual = open_virtual()
+
+    def refuse() -> None:
+        raise DeviceError("the supply refuses")
+
+    monkeypatch.setattr(virtual.bench.supply, "switch_on", refuse)
+    with pytest.raises(DeviceError) as caught:
+        virtual.capture(tmp_path / "r.h5", windows=3)
+    assert any("what was recorded is in" in note for note in caught.value.__notes__)
+    assert [it.kind for it in open_run(tmp_path / "r.h5").records] == [RecordKind.ZERO]
+    assert pl.analyse(tmp_path / "r.h5").energy_per_image is None
+
+
+def test_the_run_says_how_the_instruments_stood(open_virtual: Callable, tmp_path: Path) -> None:
+    settings = open_run(open_virtual().capture(tmp_path / "r.h5", windows=1)).provenance.settings
+    assert settings["supply"]["output"] == "on"
+    assert settings["supply"]["over_voltage"] == "21 V"
+    assert settings["scope"]["channel1 probe_ratio"] == "10"
+    assert settings["scope"]["trigger_source"] == "DIG0"
+
+
 def test_the_supply_is_left_as_found(open_virtual: Callable, tmp_path: Path) -> None:
     virtual = open_virtual()
     assert not virtual.bench.powered

@@ -89,11 +89,17 @@ class RunWriter:
             (schema.HOST, provenance.host),
         ):
             group.create_group(name).attrs.update(mapping)
-        settings = group.create_group(schema.SETTINGS)
-        for role, values in provenance.settings.items():
-            settings.create_group(role).attrs.update(values)
+        group.create_group(schema.SETTINGS)
+        self.describe_settings(provenance.settings)
         _write_fields(self._entry.create_group(schema.CHAIN), chain)
         _write_fields(self._entry.create_group(schema.SUPPLY), supply)
+        self._file.flush()
+
+    def describe_settings(self, settings: Mapping[str, Mapping[str, str]]) -> None:
+        """Write how the instruments are set, in place of what was written before."""
+        group = self._entry[schema.PROVENANCE][schema.SETTINGS]
+        for role, values in settings.items():
+            group.require_group(role).attrs.update(values)
         self._file.flush()
 
     def append(self, record: Record, windows: Sequence[HostWindow]) -> None:
