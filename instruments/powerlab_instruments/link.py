@@ -190,7 +190,11 @@ class Visa:
                 f"{adapter}: GPIB board {board} already belongs to another adapter in this program; number it anew, "
                 f"PRLGX-...{board + 1}:: with GPIB{board + 1}::"
             )
-        device = self._resource(adapter, timeout)
+        try:
+            device = self._resource(adapter, timeout)
+        except NoAnswer:
+            _forget(board)
+            raise
         _BOARDS.add(board)
         self._boards.append(board)
         device.timeout = max(timeout * 1000, PROLOGIX_READ_TIMEOUT_MS + 500)
@@ -229,6 +233,15 @@ class Visa:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _forget(board: int) -> None:
+    """Close what pyvisa-py 0.8.1 keeps of an adapter that it could not set up: its socket, and its board number."""
+    from pyvisa_py.prologix import _PrologixIntfcSession  # noqa: PLC0415 - only where it went wrong
+
+    half_open = _PrologixIntfcSession.boards.get(str(board))
+    if half_open is not None:
+        half_open.close()
 
 
 def _send_at_once(device: MessageBasedResource) -> None:

@@ -1,11 +1,9 @@
 """The line to an instrument, against a scripted peer on a real socket."""
 
-import gc
 import re
 import socket
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -167,7 +165,7 @@ def test_a_dead_port_is_found_when_it_is_asked(visa: Visa) -> None:
             link.query("*IDN?")
 
 
-@pytest.mark.parametrize("resource", ["nonsense", "TCPIP0::127.0.0.1", "GPIB0::99::INSTR", ""])
+@pytest.mark.parametrize("resource", ["nonsense", "GPIB0::99::INSTR", ""])
 def test_a_resource_that_is_none_is_one_line(visa: Visa, resource: str) -> None:
     with pytest.raises(InstrumentError) as caught:
         visa.open(resource, timeout=0.3).query("*IDN?")
@@ -180,10 +178,6 @@ def test_an_adapter_that_is_not_there_is_one_line(visa: Visa) -> None:
         adapter = f"PRLGX-TCPIP7::127.0.0.1::{nobody.getsockname()[1]}::INTFC"
         with pytest.raises(NoAnswer, match="PRLGX-TCPIP7"):
             visa.open("GPIB7::5::INSTR", adapter=adapter, timeout=0.3)
-    with warnings.catch_warnings():
-        # pyvisa-py 0.8.1 leaves its socket open when an adapter's set-up lines cannot be sent.
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
     with pytest.raises(InstrumentError, match="write PRLGX-TCPIP0"):
         visa.open("GPIB7::5::INSTR", adapter="TCPIP0::1.2.3.4::1234::SOCKET")
 

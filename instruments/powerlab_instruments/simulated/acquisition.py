@@ -7,7 +7,7 @@ asks, and its samples when they are read.
 import numpy as np
 from numpy.typing import NDArray
 
-from powerlab_instruments.simulated.digitiser import Digitiser, Setup
+from powerlab_instruments.simulated.digitiser import HOLE, Digitiser, Setup
 
 AUTO_WAIT = 25_000_000  # ns that AUTO sweep waits for an edge; UNCONFIRMED: no figure was found
 
@@ -25,9 +25,10 @@ class Acquisition:
         self.ready = armed + digitiser.host(max(0.0, -setup.left))
         self._after = digitiser.host(max(0.0, setup.left + setup.span))
         self.trigger: int | None = None
+        self._ended: int | None = None  # when it was stopped before its end
         self._deadline = self.ready + AUTO_WAIT if setup.automatic else None
         self._searched = self.ready
-        self._record: dict[str, NDArray[np.uint8]] = {}
+        self._record: dict[tuple[str, bool], NDArray[np.uint8] | NDArray[np.uint16]] = {}
         self.origin = digitiser.start(setup, number)
 
     def force(self, at: int) -> None:
@@ -45,7 +46,7 @@ class Acquisition:
             self.trigger = edges[0]
         elif self._deadline is not None and now >= self._deadline:
             self.trigger = self._deadline
-        elif self.setup.source != "DIG0":
+        elif not self.setup.source.startswith("DIG"):
             self._searched = until  # marker edges may come late by the wire; analog levels are computed once
 
     def done_at(self, now: int) -> int | None:
@@ -53,6 +54,10 @@ class Acquisition:
         self.look(now)
         trigger = self._deadline if self.trigger is None else self.trigger
         return None if trigger is None else trigger + self._after
+
+    def cut(self, at: int) -> None:
+        """End a triggered acquisition at `at`: what it would have sampled later are holes."""
+        self._ended = at
 
     def done(self, now: int) -> bool:
         """Whether it is triggered and complete."""
@@ -76,16 +81,27 @@ class Acquisition:
         newer.trigger = edges[-1] if edges else latest
         return newer
 
-    def codes(self, source: str) -> NDArray[np.uint8]:
-        """What was recorded of `CHAN1` .. `CHAN4` or `POD1`, one byte a sample [points]; KeyError if it was off."""
+    def codes(self, source: str, *, fine: bool = False) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """What was recorded of `CHAN1` .. `CHAN4`, `POD1` or `POD2`, a byte a sample; KeyError if it was off.
+
+        With `fine` words of a record that holds more than eight bits. See `Digitiser` for the shapes.
+        """
         assert self.trigger is not None
-        if source not in self._record:
-            if source == "POD1":
-                if not self.setup.digital:
-                    raise KeyError(source)
-                self._record[source] = self._digitiser.pod(self.setup, self.trigger, self.origin)
-            else:
-                self._record[source] = self._digitiser.analog(
-                    int(source[-1]), self.setup, self.trigger, self.origin, self.number
+        if (source, fine) not in self._record:
+            record = self._digitised(source, fine=fine)
+            if self._ended is not None:
+                sampled = int(
+                    (self._ended - self.trigger - self._digitiser.host(self.origin)) * 1e-9 / self.setup.interval
                 )
-        return self._record[source]
+                record[max(0, sampled) * len(record) // self.setup.points :] = HOLE
+            self._record[source, fine] = record
+        return self._record[source, fine]
+
+    def _digitised(self, source: str, *, fine: bool) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        assert self.trigger is not None
+        number = int(source[-1])
+        if source.startswith("CHAN"):
+            return self._digitiser.analog(number, self.setup, self.trigger, self.origin, self.number, fine=fine)
+        if not any((d // 8) + 1 == number for d in self.setup.digital):
+            raise KeyError(source)
+        return self._digitiser.pod(number, self.setup, self.trigger, self.origin)

@@ -1,5 +1,6 @@
-"""The scope's front end: probe on channel 1, marker on D0, and the errors of its channels and time base."""
+"""The scope's front end: probe on channel 1, marker on a digital input, the errors of its channels and time base."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -7,15 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from powerlab_instruments.simulated.board import Board
-from powerlab_instruments.simulated.probe import SETTLING, Probe
+from powerlab_instruments.simulated.probe import SETTLING, Probe, smoothed
 
 GAIN_LIMIT = 0.02  # of full scale; UNCONFIRMED: 2 % and 3 % are both remembered of the data sheet
 OFFSET_DIVISIONS, OFFSET_VOLTS = 0.1, 2e-3  # div + V at the BNC; UNCONFIRMED: recalled from the data sheet
 TIME_LIMIT = 25e-6  # relative; UNCONFIRMED: recalled from the data sheet
 CODES = 199  # steps in the 8 divisions; real files of the sibling 1000 X-Series show it, UNCONFIRMED for this one
-LOW, CENTRE, HIGH = 1, 128, 255  # clipped low, mid-screen, clipped high; 0 is a hole (Programmer's Guide)
+HOLE, LOW, CENTRE, HIGH = 0, 1, 128, 255  # never acquired, clipped low, mid-screen, clipped high (Programmer's Guide)
 EARLY, EARLY_JITTER = 65e-9, 2e-9  # s by which real records start before the screen's left edge
 LOGIC_HIGH = 3.3  # V of the marker line
+MOST_BITS = 12  # of high resolution and averages (Programmer's Guide, :WAVeform:FORMat)
+PEAK_SPAN = 10 * 500e-6  # s on the screen from which on peak detect finds more than the sample itself (the same guide)
+PEAK_SAMPLES = 4  # looked at for a pair of extremes; the converter takes many more, which show little else of 100 kHz
 _TRIGGER_GRID = 20e-6  # s; how finely a level crossing of the slow current is looked for
 
 
@@ -37,10 +41,13 @@ class Setup:
     span: float  # s on the screen
     left: float  # s, of the screen's left edge from the trigger
     points: int
+    kind: str  # of the acquisition: NORM, PEAK, HRES, AVER
+    averages: int  # acquisitions in a record
+    summed: int  # samples of the converter in a point that is finer than eight bits
     channels: Mapping[int, Vertical]
     digital: Mapping[int, float]  # threshold of each displayed digital input, V
-    marker_threshold: float  # of D0, displayed or not, V
-    source: str
+    threshold: float  # of a digital trigger source, displayed or not, V
+    source: str  # of the trigger; nothing for a kind of trigger that finds no event
     slope: str
     level: float  # V at the BNC, of an analog source
     automatic: bool
@@ -52,10 +59,15 @@ class Setup:
 
 
 class Digitiser:
-    """What stands between the BNCs and the acquisition memory. Times in ns are the bench's."""
+    """What stands between the BNCs and the acquisition memory. Times in ns are the bench's.
 
-    def __init__(self, board: Board, probe: Probe, random: np.random.Generator, power_up: int) -> None:
-        self.board, self.probe, self.power_up = board, probe, power_up
+    The marker is wired to the digital input `marker_input`; the other ones and channels 2 to 4 lie at 0 V.
+    """
+
+    def __init__(
+        self, board: Board, probe: Probe, random: np.random.Generator, power_up: int, marker_input: int = 0
+    ) -> None:
+        self.board, self.probe, self.power_up, self.marker_input = board, probe, power_up, marker_input
         self.gains = GAIN_LIMIT * random.uniform(-1, 1, 4)
         self.offsets = random.uniform(-1, 1, 4)
         self.time_error = TIME_LIMIT * float(random.uniform(-1, 1))
@@ -75,8 +87,8 @@ class Digitiser:
         if start >= stop:
             return []
         wanted = {"POS": (True,), "NEG": (False,)}.get(setup.slope, (True, False))
-        if setup.source == "DIG0":
-            if not 0.0 < setup.marker_threshold < LOGIC_HIGH:
+        if setup.source == f"DIG{self.marker_input}":
+            if not 0.0 < setup.threshold < LOGIC_HIGH:
                 return []
             return [at for at, high in self.board.marker.edges(start, stop) if high in wanted]
         if setup.source == "CHAN1":
@@ -87,15 +99,44 @@ class Digitiser:
             return [start + round(seconds[i] * 1e9) for i in changes if bool(above[i]) in wanted]
         return []  # nothing is connected to the other inputs
 
-    def analog(self, channel: int, setup: Setup, trigger: int, first: float, number: int) -> NDArray[np.uint8]:
-        """Codes of one channel [points]; `first` is the first sample's time from the trigger on the scope's clock."""
+    def analog(
+        self, channel: int, setup: Setup, trigger: int, first: float, number: int, *, fine: bool = False
+    ) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """Codes of one channel, a byte a sample [points], in peak detect pairs of low and high [2 points].
+
+        With `fine` the samples are sums of several, in words shifted left as far as they go. `first` is the first
+        sample's time from the trigger on the scope's clock.
+        """
+        detected = setup.kind == "PEAK" and setup.span >= PEAK_SPAN
+        parts = PEAK_SAMPLES if detected else 1
+        levels = self._levels(channel, setup, trigger, first, number, parts=parts, summed=setup.summed if fine else 1)
+        if fine:
+            bits = min(MOST_BITS, 8 + int(math.log2(setup.summed) / 2))
+            levels *= 2 ** (bits - 8)
+            words = np.rint(levels, out=levels).clip(LOW << bits - 8, HIGH << bits - 8)
+            return words.astype(np.uint16) << np.uint16(16 - bits)
+        np.rint(levels, out=levels)
+        codes = np.clip(levels, LOW, HIGH, out=levels).astype(np.uint8)
+        if setup.kind != "PEAK":
+            return codes
+        groups = codes.reshape(setup.points, parts)
+        return np.stack((groups.min(axis=1), groups.max(axis=1)), axis=1).ravel()
+
+    def _levels(
+        self, channel: int, setup: Setup, trigger: int, first: float, number: int, *, parts: int, summed: int
+    ) -> NDArray[np.float64]:
+        """What the converter sees, in codes without rounding, `parts` times a point [points * parts]."""
         vertical = setup.channels[channel]
-        seconds = np.arange(setup.points, dtype=np.float64) * (setup.interval / (1 + self.time_error))
+        count, interval = setup.points * parts, setup.interval / parts
+        seconds = np.arange(count, dtype=np.float64) * (interval / (1 + self.time_error))
         seconds += first / (1 + self.time_error)
         volts = self._bnc(channel, trigger, seconds)
         if channel == 1:
             random = np.random.default_rng((self._noise_seed, number, 0))
-            volts += self.probe.noise(random, setup.points, setup.interval)
+            noise = self.probe.noise(random, count, interval)
+            if summed > 1:
+                noise *= np.float32(smoothed(interval) if setup.kind == "HRES" else setup.averages**-0.5)
+            volts += noise
         if vertical.ac:
             volts -= volts.mean()
         if vertical.inverted:
@@ -107,24 +148,35 @@ class Digitiser:
         gain = (1 + self.gains[channel - 1]) / step
         volts *= gain
         volts += error / step - vertical.offset / vertical.probe * gain + CENTRE
-        np.rint(volts, out=volts)
-        return np.clip(volts, LOW, HIGH, out=volts).astype(np.uint8)
+        return volts
 
-    def pod(self, setup: Setup, trigger: int, first: float) -> NDArray[np.uint8]:
-        """D0 to D7, one bit each [points]; inputs that are not displayed read 0."""
+    def pod(self, pod: int, setup: Setup, trigger: int, first: float) -> NDArray[np.uint8]:
+        """The eight inputs of a pod, one bit each [points]; inputs that are not displayed read 0.
+
+        In peak detect each comes twice [2 points].
+        """
         origin, step = self.host(first), 1e9 * setup.interval / (1 + self.time_error)
         start, stop = trigger + origin, trigger + origin + int(step * setup.points) + 1
         line = np.full(setup.points, bool(self.board.marker.pulses(start, start)))
         for at, high in self.board.marker.edges(start, stop):
             line[max(0, int(np.ceil((at - start) / step))) :] = high
         pins = np.zeros(setup.points, np.uint8)
-        for bit, threshold in setup.digital.items():
+        for number, threshold in setup.digital.items():
+            bit = number - 8 * (pod - 1)
+            if not 0 <= bit < 8:
+                continue
             low, high = threshold < 0.0, threshold < LOGIC_HIGH
-            if bit == 0:
-                pins |= np.where(line, high, low).astype(np.uint8)
+            if number == self.marker_input:
+                pins |= np.where(line, high, low).astype(np.uint8) << bit
             elif low:
                 pins |= np.uint8(1 << bit)
-        return pins
+        return pins.repeat(2) if setup.kind == "PEAK" else pins
+
+    def extremes(self, channel: int, until: int, seconds: float) -> tuple[float, float]:
+        """Lowest and highest noise-free volts at a channel's input in the seconds up to `until` ns."""
+        moments = np.linspace(0.0, seconds, max(2, int(seconds / _TRIGGER_GRID)))
+        volts = self._bnc(channel, until - round(seconds * 1e9), moments)
+        return float(volts.min()), float(volts.max())
 
     def _bnc(self, channel: int, origin: int, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
         """Noise-free volts at a channel's input [n]; only channel 1 has something connected."""

@@ -37,20 +37,24 @@ class Form(Protocol[T]):
         ...
 
 
-def engineering(value: float) -> str:
+def engineering(value: float, digits: int | None = None) -> str:
     """A number as the 2000 X-Series answers a setting: exponent a multiple of 3, three digits or more.
+
+    Answers about a whole subsystem have their own count of `digits`, in which a zero is written, too.
 
     >>> engineering(40.0), engineering(60e-9), engineering(0.0), engineering(-1.2345)
     ('+40.0E+00', '+60.0E-09', '+0.0E+00', '-1.2345E+00')
+    >>> engineering(10.0, 2), engineering(0.0, 6), engineering(1.0, 4)
+    ('+10E+00', '+0.00000E+00', '+1.000E+00')
     """
     if value == 0:
-        return "+0.0E+00"
+        return f"{0.0:+.{digits - 1 if digits else 1}f}E+00"
     exponent = 3 * math.floor(math.log10(abs(value)) / 3)
     mantissa = f"{value / 10.0**exponent:+.6g}"
     if float(mantissa) in (1000.0, -1000.0):  # rounding went over the edge
         exponent, mantissa = exponent + 3, f"{float(mantissa) / 1000:+.6g}"
     whole, _, decimals = mantissa.partition(".")
-    decimals = decimals.ljust(3 - len(whole[1:]), "0")
+    decimals = decimals.ljust((digits or 3) - len(whole[1:]), "0")
     return f"{whole}{'.' if decimals else ''}{decimals}E{exponent:+03d}"
 
 
@@ -70,6 +74,22 @@ def counted(value: float) -> str:
     '+1000'
     """
     return f"{round(value):+d}"
+
+
+def end_of_block(text: str, start: int) -> int:
+    """Where the definite-length block that begins with `#` at `start` ends; -161 if it is none or cut short.
+
+    >>> end_of_block("#15hello;", 0)
+    8
+    """
+    width = text[start + 1 : start + 2]
+    if width not in tuple("123456789"):
+        raise ScpiError(-161)
+    length = text[start + 2 : start + 2 + int(width)]
+    end = start + 2 + int(width) + (int(length) if length.isascii() and length.isdigit() else len(text))
+    if len(length) < int(width) or end > len(text):
+        raise ScpiError(-161)
+    return end
 
 
 def spelled(word: str, pattern: str) -> bool:
@@ -254,3 +274,18 @@ class Text:
     def show(self, value: str) -> str:
         """The text in double quotes, those inside it doubled."""
         return '"' + value.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A definite-length block of bytes: `#`, the count of digits, the count of bytes, the bytes."""
+
+    def read(self, token: str) -> bytes:
+        """The bytes of the block; -161 for anything else."""
+        if not token.startswith("#") or token[end_of_block(token, 0) :].strip():
+            raise ScpiError(-161)
+        return token[2 + int(token[1]) : end_of_block(token, 0)].encode("latin-1")
+
+    def show(self, value: bytes) -> str:
+        """The bytes with eight digits of length, as the 2000 X-Series sends every block."""
+        return f"#8{len(value):08d}{value.decode('latin-1')}"

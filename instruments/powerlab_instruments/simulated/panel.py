@@ -1,12 +1,12 @@
-"""The scope's knobs: every setting of channels, pod, time base, acquisition and trigger, and what *RST makes of them.
+"""The scope's inputs: every setting of analog channels, external trigger and digital inputs, after *RST and since.
 
 Commands, limits and reset values: InfiniiVision 2000 X-Series Programmer's Guide, and where that could not be read, of
 its siblings; UNCONFIRMED choices are marked.
 """
 
+import re
 from typing import ClassVar
 
-from powerlab_instruments.simulated.digitiser import Setup, Vertical
 from powerlab_instruments.simulated.forms import (
     Flag,
     NumberOrWord,
@@ -17,65 +17,57 @@ from powerlab_instruments.simulated.forms import (
     Word,
     engineering,
 )
+from powerlab_instruments.simulated.headers import Action, Node
+from powerlab_instruments.simulated.models import Model
 from powerlab_instruments.simulated.scpi import Instrument, Setting, Settings, command, query
 
 RANGE_LIMITS = 8e-3, 40.0  # V at the BNC, 8 divisions
 OFFSET_LIMITS = {False: 2.0, True: 50.0}  # V at the BNC, by whether the scale is 200 mV/div or more; UNCONFIRMED
-SPAN_LIMITS = 20e-9, 500.0  # s on the screen; 2 ns/div is UNCONFIRMED
-REFERENCES = {"LEFT": 0.1, "CENT": 0.5, "RIGH": 0.9}  # of the screen
 THRESHOLDS = {"CMOS": 2.5, "ECL": -1.3, "TTL": 1.4}  # V; CMOS and ECL as in the sibling guides
 THRESHOLD_LIMIT = 8.0  # V
-FASTEST = 2e9, 1e9  # samples/s with one and with both channels of a pair on
-
-_SOURCES = Word("CHANnel<1-4>", "DIGital<0-7>", "EXTernal", "LINE")
+EXTERNAL_RANGE = 8.0  # V
+_INPUT = re.compile(r":?(CHAN(?:NEL)?|DIG(?:ITAL)?|POD)(\d+)", re.IGNORECASE)
+_ANY_INPUT = Word("CHANnel<1-4>", "DIGital<0-15>", "POD<1-2>")
 
 
 class Panel(Instrument):
-    """The settings of an MSO-X 2024A: 4 analog channels, 8 digital inputs."""
+    """The inputs of an InfiniiVision X-Series; declared are those of the largest model."""
 
-    COSMETIC: ClassVar[frozenset[str]] = frozenset({"label", "digital_label", "digital_size", "locked"})
+    QUEUE_DEPTH = 30
+    OVERFLOW = 350  # the sign is as the sources print it, UNCONFIRMED
+    ARMED_WITH: ClassVar[frozenset[str]] = frozenset({
+        "display", "ranges", "offset", "coupling", "invert", "probe", "units", "bandwidth_limit",
+        "digital_display", "digital_threshold",
+    })  # fmt: skip
 
     display = Settings("CHANnel<1-4>:DISPlay", Flag(), lambda n: n == 1)
     ranges = Settings("CHANnel<1-4>:RANGe", Real("V"), 40.0)
     offset = Settings("CHANnel<1-4>:OFFSet", Real("V"), 0.0)
     coupling = Settings("CHANnel<1-4>:COUPling", Word("AC", "DC"), "DC")
     bandwidth_limit = Settings("CHANnel<1-4>:BWLimit", Flag(), reset=False)
-    impedance = Settings("CHANnel<1-4>:IMPedance", Word("ONEMeg"), "ONEM")  # this model has no 50 ohm path
+    impedance = Settings("CHANnel<1-4>:IMPedance", Word("ONEMeg", "FIFTy"), "ONEM")
     invert = Settings("CHANnel<1-4>:INVert", Flag(), reset=False)
     label = Settings("CHANnel<1-4>:LABel", Text(10), str)
     probe = Settings("CHANnel<1-4>:PROBe", Real("", 0.1, 10_000.0), 10.0)
     skew = Settings("CHANnel<1-4>:PROBe:SKEW", Real("s", -100e-9, 100e-9), 0.0)
+    signal_type = Settings("CHANnel<1-4>:PROBe:STYPe", Word("SINGle", "DIFFerential"), "SING")
     units = Settings("CHANnel<1-4>:UNITs", Word("VOLT", "AMPere"), "VOLT")
     vernier = Settings("CHANnel<1-4>:VERNier", Flag(), reset=False)
 
-    digital_display = Settings("DIGital<0-7>:DISPlay", Flag(), reset=False)
-    digital_threshold = Settings("DIGital<0-7>:THReshold", NumberOrWord("V", Word(*THRESHOLDS)), 1.4)
-    digital_label = Settings("DIGital<0-7>:LABel", Text(10), lambda n: f"D{n}")
+    external_limit = Setting("EXTernal:BWLimit", Whole(0, 0), 0)  # 0 is the only value
+    external_range = Setting("EXTernal:RANGe", Real("V"), EXTERNAL_RANGE)
+    external_units = Setting("EXTernal:UNITs", Word("VOLT", "AMPere"), "VOLT")
+    external_probe = Setting("EXTernal:PROBe", Real("", 0.1, 10_000.0), 1.0)
 
-    timebase_mode = Setting("TIMebase:MODE", Word("MAIN", "XY", "ROLL"), "MAIN")
-    span = Setting("TIMebase:RANGe", Real("s", *SPAN_LIMITS), 1e-3)
-    position = Setting("TIMebase:POSition", Real("s", -500.0, 500.0), 0.0)
-    reference = Setting("TIMebase:REFerence", Word("LEFT", "CENTer", "RIGHt"), "CENT")
+    digital_display = Settings("DIGital<0-15>:DISPlay", Flag(), reset=False)
+    digital_threshold = Settings("DIGital<0-15>:THReshold", NumberOrWord("V", Word(*THRESHOLDS)), 1.4)
+    digital_label = Settings("DIGital<0-15>:LABel", Text(10), lambda n: f"D{n}")
+    digital_position = Settings("DIGital<0-15>:POSition", Whole(0, 15), 0)
+    digital_size = Settings("DIGital<0-15>:SIZE", Word("SMALl", "MEDium", "LARGe"), "SMAL")
+    pod_size = Settings("POD<1-2>:SIZE", Word("SMALl", "MEDium", "LARGe"), "SMAL")
 
-    acquire_type = Setting("ACQuire:TYPE", Word("NORMal"), "NORM")
-    acquire_mode = Setting("ACQuire:MODE", Word("RTIMe"), "RTIM")
-    acquire_count = Setting("ACQuire:COUNt", Whole(2, 65536), 8)
-    complete = Setting("ACQuire:COMPlete", Whole(100, 100), 100)
-
-    trigger_mode = Setting("TRIGger:MODE", Word("EDGE"), "EDGE")
-    sweep = Setting("TRIGger:SWEep", Word("AUTO", "NORMal"), "AUTO")
-    holdoff = Setting("TRIGger:HOLDoff", Real("s", 40e-9, 10.0), 40e-9)  # 60 ns on siblings
-    noise_reject = Setting("TRIGger:NREJect", Flag(), reset=False)
-    hf_reject = Setting("TRIGger:HFReject", Flag(), reset=False)
-    source = Setting("TRIGger[:EDGE]:SOURce", _SOURCES, "CHAN1")
-    slope = Setting("TRIGger[:EDGE]:SLOPe", Word("POSitive", "NEGative", "EITHer", "ALTernate"), "POS")
-    edge_coupling = Setting("TRIGger[:EDGE]:COUPling", Word("AC", "DC", "LFReject"), "DC")
-    reject = Setting("TRIGger[:EDGE]:REJect", Word("OFF", "LFReject", "HFReject"), "OFF")
-
-    locked = Setting("SYSTem:LOCK", Flag(), reset=False)
-
-    def __init__(self, memory: int) -> None:
-        self.memory = memory
+    def __init__(self, model: Model) -> None:
+        self.model = model
         self.levels: dict[str, float] = {}
         super().__init__()
 
@@ -83,6 +75,40 @@ class Panel(Instrument):
         """Every setting as after *RST, the trigger levels at 0."""
         super().restore_defaults()
         self.levels = dict.fromkeys(("CHAN1", "CHAN2", "CHAN3", "CHAN4", "EXT"), 0.0)
+
+    # Inputs that this model lacks.
+
+    def lacks(self, text: str) -> int | None:
+        """The error code when `text` begins with an input that this model has not got, None when it has.
+
+        Digital inputs are a licence (-241); of a kind it has there are only so many (-114).
+        """
+        if (match := _INPUT.match(text)) is None:
+            return None
+        kind, number = match[1][:1].upper(), int(match[2])
+        if kind == "C":
+            return None if 1 <= number <= self.model.analog else -114
+        if not self.model.digital:
+            return -241
+        return None if (8 * (number - 1) if kind == "P" else number) < self.model.digital else -114
+
+    def _resolve(
+        self, header: str, path: Node, suffixes: tuple[int, ...]
+    ) -> tuple[Action, tuple[int, ...], Node, tuple[int, ...]]:
+        if (code := self.lacks(header)) is not None:
+            raise ScpiError(code)
+        return super()._resolve(header, path, suffixes)
+
+    def _perform(self, header: str, action: Action, suffixes: tuple[int, ...], tokens: list[str]) -> str | bytes | None:
+        for code in map(self.lacks, tokens):
+            if code is not None:
+                self.error(-224 if code == -114 else code)
+                return None
+        return super()._perform(header, action, suffixes, tokens)
+
+    def pods(self) -> range:
+        """The numbers of the pods, eight digital inputs each."""
+        return range(1, self.model.digital // 8 + 1)
 
     # Channels.
 
@@ -112,6 +138,13 @@ class Panel(Instrument):
         self.values["offset", (n,)] = min(max(value, -limit), limit)
         self.changed("offset")
 
+    @command("CHANnel<1-4>:IMPedance", Word("ONEMeg", "FIFTy"))
+    def set_impedance(self, n: int, value: str) -> None:
+        """The 2000 X-Series has no 50 ohm path (that it answers -224 is UNCONFIRMED)."""
+        if value == "FIFT" and not self.model.fifty_ohm:
+            raise ScpiError(-224)
+        self.values["impedance", (n,)] = value
+
     @command("CHANnel<1-4>:PROBe", Real("", 0.1, 10_000.0))
     def set_probe(self, n: int, value: float) -> None:
         """Channel units per volt; range, offset and trigger level are multiplied, for the input itself stays."""
@@ -127,9 +160,20 @@ class Panel(Instrument):
         """What a plain BNC probe says: nothing."""
         return "NONE"
 
+    @command("EXTernal:RANGe", Real("V"))
+    def set_external_range(self, value: float) -> None:
+        """The one range of the input at this probe ratio."""
+        if abs(value / (EXTERNAL_RANGE * self.external_probe) - 1) > 1e-6:
+            raise ScpiError(-222)
+
+    @command("EXTernal:PROBe", Real("", 0.1, 10_000.0))
+    def set_external_probe(self, value: float) -> None:
+        """The ratio of the external input's probe, by which its range goes."""
+        self.external_probe, self.external_range = value, EXTERNAL_RANGE * value
+
     # Digital inputs.
 
-    @command("DIGital<0-7>:THReshold", NumberOrWord("V", Word(*THRESHOLDS)))
+    @command("DIGital<0-15>:THReshold", NumberOrWord("V", Word(*THRESHOLDS)))
     def set_threshold(self, d: int, value: float | str) -> None:
         """The level between low and high of one input, in volts."""
         volts = THRESHOLDS[value] if isinstance(value, str) else value
@@ -138,109 +182,63 @@ class Panel(Instrument):
         self.values["digital_threshold", (d,)] = volts
         self.changed("digital_threshold")
 
-    @command("POD<1-1>:DISPlay", Flag())
-    def set_pod_display(self, value: bool) -> None:
+    @command("POD<1-2>:DISPlay", Flag())
+    def set_pod_display(self, pod: int, value: bool) -> None:
         """All eight inputs on or off."""
-        for d in range(8):
+        for d in bits_of(pod):
             self.values["digital_display", (d,)] = value
         self.changed("digital_display")
 
-    @query("POD<1-1>:DISPlay")
-    def pod_display(self) -> str:
+    @query("POD<1-2>:DISPlay")
+    def pod_display(self, pod: int) -> str:
         """Whether any of the eight inputs is on."""
-        return Flag().show(any(self.digital_display.values()))
+        shown = self.digital_display
+        return Flag().show(any(shown[d] for d in bits_of(pod)))
 
-    @command("POD<1-1>:THReshold", NumberOrWord("V", Word(*THRESHOLDS)))
-    def set_pod_threshold(self, value: float | str) -> None:
+    @command("POD<1-2>:THReshold", NumberOrWord("V", Word(*THRESHOLDS)))
+    def set_pod_threshold(self, pod: int, value: float | str) -> None:
         """The threshold of all eight inputs."""
-        for d in range(8):
+        for d in bits_of(pod):
             self.set_threshold(d, value)
 
-    @query("POD<1-1>:THReshold")
-    def pod_threshold(self) -> str:
-        """The threshold of D0, which stands for the pod."""
-        return engineering(float(self.digital_threshold[0]))
+    @query("POD<1-2>:THReshold")
+    def pod_threshold(self, pod: int) -> str:
+        """The threshold of the first input, which stands for the pod."""
+        return engineering(float(self.digital_threshold[bits_of(pod)[0]]))
 
-    # Time base.
+    # What is on the screen.
 
-    @command("TIMebase:SCALe", Real("s", SPAN_LIMITS[0] / 10, SPAN_LIMITS[1] / 10))
-    def set_time_scale(self, value: float) -> None:
-        """A tenth of the range; values off the 1-2-5 sequence are taken."""
-        self.span = 10 * value
-        self.changed("span")
+    def show_input(self, source: str, *, shown: bool) -> None:
+        """Put `CHAN1`, `DIG3` or `POD1` on the screen or take it off."""
+        number = int(re.sub(r"\D", "", source))
+        if source.startswith("POD"):
+            self.set_pod_display(number, shown)
+        else:
+            name = "display" if source.startswith("CHAN") else "digital_display"
+            self.values[name, (number,)] = shown
+            self.changed(name)
 
-    @query("TIMebase:SCALe")
-    def time_scale(self) -> str:
-        """Seconds per division."""
-        return engineering(self.span / 10)
+    @command("VIEW", _ANY_INPUT)
+    def view_input(self, source: str) -> None:
+        """Show an input."""
+        self.show_input(source, shown=True)
 
-    @command("TIMebase:DELay", Real("s", -500.0, 500.0))
-    def set_delay(self, value: float) -> None:
-        """An older name of `:TIMebase:POSition`."""
-        self.position = value
-        self.changed("position")
+    @command("BLANk", _ANY_INPUT, optional=1)
+    def blank(self, source: str | None = None) -> None:
+        """Take an input off the screen, without a name every one."""
+        every = (*(f"CHAN{n}" for n in range(1, self.model.analog + 1)), *(f"POD{pod}" for pod in self.pods()))
+        for name in (source,) if source else every:
+            self.show_input(name, shown=False)
 
-    @query("TIMebase:DELay")
-    def delay(self) -> str:
-        """An older name of `:TIMebase:POSition?`."""
-        return engineering(self.position)
+    @query("STATus", _ANY_INPUT)
+    def shown(self, source: str) -> str:
+        """Whether an input is on the screen; without a plus sign or with one is UNCONFIRMED."""
+        number = int(re.sub(r"\D", "", source))
+        if source.startswith("POD"):
+            return self.pod_display(number)
+        return Flag().show((self.display if source.startswith("CHAN") else self.digital_display)[number])
 
-    # Trigger.
 
-    @command("TRIGger[:EDGE]:LEVel", Real("V"), Word("CHANnel<1-4>", "EXTernal"), optional=1)
-    def set_level(self, value: float, source: str | None = None) -> None:
-        """The trigger level of a source in its unit; at most 0.75 of full scale from mid-screen."""
-        source = source or self.source
-        if source not in self.levels:
-            raise ScpiError(-221)  # digital inputs have a threshold instead
-        if source.startswith("CHAN"):
-            n = int(source[-1])
-            if abs(value - self.offset[n]) > 0.75 * self.ranges[n]:
-                raise ScpiError(-222)
-        elif abs(value) > 8.0:
-            raise ScpiError(-222)
-        self.levels[source] = value
-        self.changed("level")
-
-    @query("TRIGger[:EDGE]:LEVel", Word("CHANnel<1-4>", "EXTernal"), optional=1)
-    def level(self, source: str | None = None) -> str:
-        """The trigger level of a source."""
-        try:
-            return engineering(self.levels[source or self.source])
-        except KeyError:
-            raise ScpiError(-221) from None
-
-    # What follows from the settings.
-
-    def plan(self, *, shared: bool) -> int:
-        """How many samples of each channel the screen will hold; `shared` memory is that of free run.
-
-        A model: all memory for a channel alone in its pair (1 and 2, 3 and 4), half of it for both, half again
-        when the scope runs freely; the rate is that of the memory over the screen, or the converter's.
-        """
-        shown = self.display
-        paired = (shown[1] and shown[2]) or (shown[3] and shown[4])
-        depth = self.memory // (2 if paired else 1) // (2 if shared else 1)
-        return max(1, min(depth, int(FASTEST[paired] * self.span * (1 + 1e-9))))
-
-    def setup(self, *, shared: bool) -> Setup:
-        """The settings as an acquisition is armed with them."""
-        shown, ranges, offset, probe = self.display, self.ranges, self.offset, self.probe
-        invert, coupling, thresholds = self.invert, self.coupling, self.digital_threshold
-        n = int(self.source[-1]) if self.source.startswith("CHAN") else 1
-        return Setup(
-            span=self.span,
-            left=self.position - REFERENCES[self.reference] * self.span,
-            points=self.plan(shared=shared),
-            channels={
-                n: Vertical(ranges[n], offset[n], probe[n], invert[n], coupling[n] == "AC")
-                for n in range(1, 5)
-                if shown[n]
-            },
-            digital={d: float(thresholds[d]) for d in range(8) if self.digital_display[d]},
-            marker_threshold=float(thresholds[0]),
-            source=self.source,
-            slope=self.slope,
-            level=self.levels[f"CHAN{n}"] / probe[n],
-            automatic=self.sweep == "AUTO",
-        )
+def bits_of(pod: int) -> range:
+    """The digital inputs of a pod."""
+    return range(8 * (pod - 1), 8 * pod)

@@ -16,6 +16,16 @@ DRIFT_LIMIT = 0.005  # A of offset since power-up; UNCONFIRMED: assumed
 DRIFT_TIME = 300.0  # s, time constant of warming up
 
 
+def smoothed(interval: float) -> float:
+    """What is left of the rms noise of the single pole when it is averaged over `interval` seconds.
+
+    >>> smoothed(1e-9) > 0.999, round(smoothed(1.0) * (1.0 / SETTLING / 2) ** 0.5, 3)
+    (True, 1.0)
+    """
+    ratio = interval / SETTLING
+    return math.sqrt(2 * (ratio + math.expm1(-ratio))) / ratio if ratio > 1e-4 else 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One probe as it happens to be: its errors are fixed, amperes are those through the jaw."""

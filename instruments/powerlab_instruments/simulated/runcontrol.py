@@ -6,18 +6,20 @@ InfiniiVision 2000 X-Series Programmer's Guide, root level commands; bits as in 
 from powerlab_instruments.simulated.acquisition import Acquisition
 from powerlab_instruments.simulated.clock import SimulatedClock
 from powerlab_instruments.simulated.digitiser import Digitiser
-from powerlab_instruments.simulated.forms import ScpiError, Whole, Word, counted, engineering
-from powerlab_instruments.simulated.panel import Panel
+from powerlab_instruments.simulated.forms import Whole, Word, counted, engineering
+from powerlab_instruments.simulated.models import Model
+from powerlab_instruments.simulated.panel import RANGE_LIMITS, bits_of
 from powerlab_instruments.simulated.scpi import command, query
+from powerlab_instruments.simulated.sweep import Sweep
 
 RUN_BIT, WAIT_BIT = 8, 32
-_SOURCE = Word("CHANnel<1-4>", "POD<1-1>", "DIGital<0-7>")
+_SOURCE = Word("CHANnel<1-4>", "POD<1-2>", "DIGital<0-15>")
 
 
-class RunControl(Panel):
+class RunControl(Sweep):
     """A scope that acquires. `state` is `RUN`, `STOP` or `SING`, as `:RSTate?` says it."""
 
-    def __init__(self, digitiser: Digitiser, clock: SimulatedClock, memory: int) -> None:
+    def __init__(self, digitiser: Digitiser, clock: SimulatedClock, memory: int, model: Model) -> None:
         self.digitiser, self.clock = digitiser, clock
         self.state = "STOP"
         self.acquisition: Acquisition | None = None
@@ -27,7 +29,7 @@ class RunControl(Panel):
         self._triggered = self._armed = False
         self._announced: Acquisition | None = None  # whose arming the registers have taken in
         self._seen: Acquisition | None = None  # whose trigger they have taken in
-        super().__init__(memory)
+        super().__init__(model, memory)
         self.reset()
 
     def reset(self) -> None:
@@ -53,7 +55,7 @@ class RunControl(Panel):
 
     def changed(self, name: str) -> None:
         """A running acquisition starts again with the new setting; a finished one keeps its own."""
-        if self.state != "STOP" and name not in self.COSMETIC:
+        if self.state != "STOP" and name in self.ARMED_WITH:
             self._start(self.state)
 
     def settle(self) -> None:
@@ -105,44 +107,81 @@ class RunControl(Panel):
 
     @command("STOP")
     def stop(self) -> None:
-        """Stop; what has been recorded completely stays, a record under way is lost.
-
-        A real scope shows what it has of an unfinished record, with holes; here it counts as none.
-        """
+        """Stop; what has been recorded completely stays. One record alone that was triggered ends with holes."""
+        self.settle()
+        under_way = self.acquisition
+        if under_way is not None and under_way.trigger is not None and self.finished is None:
+            under_way.cut(self.clock.now())
+            self.finished = under_way
         self.state, self.acquisition = "STOP", None
 
     @command("SINGle")
     def single(self) -> None:
         """Arm one acquisition and return at once."""
-        if self.timebase_mode != "MAIN":
-            raise ScpiError(-221)
+        self.need_records()
         self._start("SING")
 
     @command("DIGitize", _SOURCE, _SOURCE, _SOURCE, _SOURCE, _SOURCE, optional=5)
     def digitize(self, *sources: str) -> None:
         """Acquire the sources (none: what is displayed) and process nothing else until that is complete.
 
+        To average takes as many triggers as there are acquisitions to average; the last one stands for their signal.
         The scope is left stopped. Without a trigger only a device clear, here the end of the connection, frees it.
         Channels that are not listed go off the screen (UNCONFIRMED).
         """
-        if self.timebase_mode != "MAIN":
-            raise ScpiError(-221)
+        self.need_records()
         if sources:
-            for n in range(1, 5):
-                self.values["display", (n,)] = f"CHAN{n}" in sources
-            for d in range(8):
-                if "POD1" not in sources:
-                    self.values["digital_display", (d,)] = f"DIG{d}" in sources
-                elif not any(self.digital_display.values()):
-                    self.set_pod_display(value=True)
-        self._start("SING")
+            self._show_only(sources)
+        for _ in range(self.acquire_count if self.acquire_type == "AVER" else 1):
+            self._start("SING")
+            if not self.completed():
+                self.stop()
+                return
+
+    def _show_only(self, sources: tuple[str, ...]) -> None:
+        for n in range(1, self.model.analog + 1):
+            self.values["display", (n,)] = f"CHAN{n}" in sources
+        for d in range(self.model.digital):
+            if f"POD{d // 8 + 1}" not in sources:
+                self.values["digital_display", (d,)] = f"DIG{d}" in sources
+        for pod in self.pods():
+            shown = self.digital_display
+            if f"POD{pod}" in sources and not any(shown[d] for d in bits_of(pod)):
+                self.set_pod_display(pod, value=True)
+
+    def completed(self) -> bool:
+        """Wait for the end of the acquisition under way, processing nothing else; False when cancelled before."""
         acquisition = self.acquisition
         assert acquisition is not None
         recheck = None if acquisition.setup.source.startswith("DIG") else 0.01
-        if self.clock.wait_until(lambda: acquisition.done_at(self.clock.now()), self.cancelled, recheck):
-            self.settle()
-        else:
-            self.stop()
+        done = self.clock.wait_until(lambda: acquisition.done_at(self.clock.now()), self.cancelled, recheck)
+        self.settle()
+        return done
+
+    @command("*TRG")
+    def trigger_by_bus(self) -> None:
+        """The same as `:DIGitize` without sources."""
+        self.digitize()
+
+    @command("AUToscale", *[_SOURCE] * 5, optional=5)
+    def autoscale(self, *sources: str) -> None:
+        """Fit the listed channels (none: those on the screen) to what they see, trigger on the first, run.
+
+        A model: four divisions for what was seen of late, 100 us/div, AUTO sweep (UNCONFIRMED in every number).
+        """
+        listed = [int(name[-1]) for name in sources if name.startswith("CHAN")]
+        channels = listed or [n for n, shown in self.display.items() if shown]
+        for n in channels:
+            low, high = (volts * self.probe[n] for volts in self.digitiser.extremes(n, self.clock.now(), 0.1))
+            smallest, largest = (limit * self.probe[n] for limit in RANGE_LIMITS)
+            self.values["display", (n,)] = True
+            self.values["ranges", (n,)] = min(max(2 * (high - low), smallest), largest)
+            self.set_offset(n, (high + low) / 2)
+            self.levels[f"CHAN{n}"] = self.offset[n]
+        if channels:
+            self.source = f"CHAN{channels[0]}"
+        self.timebase_mode, self.trigger_mode, self.sweep, self.span = "MAIN", "EDGE", "AUTO", 1e-3
+        self._start("RUN")
 
     @query("RSTate")
     def run_state(self) -> str:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
-from powerlab_instruments.simulated.forms import Form, ScpiError, Whole, counted
+from powerlab_instruments.simulated.forms import Form, ScpiError, Whole, counted, end_of_block
 from powerlab_instruments.simulated.headers import Action, Node
 
 T = TypeVar("T")
@@ -36,11 +36,16 @@ MESSAGES = {
     -148: "Character data not allowed",
     -151: "Invalid string data",
     -158: "String data not allowed",
+    -161: "Invalid block data",
+    -200: "Execution error",
     -211: "Trigger ignored",
     -221: "Settings conflict",
     -222: "Data out of range",
     -223: "Too much data",
     -224: "Illegal parameter value",
+    -230: "Data corrupt or stale",
+    -241: "Hardware missing",
+    -256: "File name not found",
     -350: "Queue overflow",
     -410: "Query INTERRUPTED",
     -420: "Query UNTERMINATED",
@@ -127,23 +132,28 @@ def query(header: str, *forms: Form[Any], optional: int = 0, indefinite: bool = 
     return declare
 
 
-def split_outside_quotes(text: str, separator: str) -> list[str]:
-    """Parts of `text` between separators that are not inside a quoted string; -151 for an open quote.
+_SPECIAL = re.compile(r"""["'#;,]""")
 
-    >>> split_outside_quotes('LAB "a;b";SCAL 1', ";")
-    ['LAB "a;b"', 'SCAL 1']
+
+def split_outside_quotes(text: str, separator: str) -> list[str]:
+    """Parts of `text` between separators outside quoted strings and blocks; -151 for an open quote, -161 for a block.
+
+    >>> split_outside_quotes('LAB "a;b";SET #13x;y;SCAL 1', ";")
+    ['LAB "a;b"', 'SET #13x;y', 'SCAL 1']
     """
-    parts, quote = [""], ""
-    for letter in text:
-        if letter == separator and not quote:
-            parts.append("")
-            continue
-        if letter in "\"'" and quote in ("", letter):
-            quote = "" if quote else letter
-        parts[-1] += letter
-    if quote:
-        raise ScpiError(-151)
-    return parts
+    parts, start, place = [], 0, 0
+    while match := _SPECIAL.search(text, place):
+        place = match.end()
+        if match[0] == separator:
+            parts.append(text[start : match.start()])
+            start = place
+        elif match[0] == "#":
+            place = end_of_block(text, match.start())
+        elif match[0] in "\"'":
+            place = text.find(match[0], place) + 1
+            if not place:
+                raise ScpiError(-151)
+    return [*parts, text[start:]]
 
 
 class Instrument:
@@ -208,7 +218,7 @@ class Instrument:
             path, indefinite = self.root, False
             suffixes: tuple[int, ...] = ()
             try:
-                for unit in split_outside_quotes(message.decode("ascii", "replace").strip(), ";"):
+                for unit in split_outside_quotes(message.decode("latin-1"), ";"):
                     if not unit.strip():
                         continue
                     header, parameters = self._split(unit)
@@ -218,7 +228,7 @@ class Instrument:
                         break
                     answer = self._perform(header, action, arguments, parameters)
                     if answer is not None:
-                        answers.append(answer if isinstance(answer, bytes) else answer.encode("ascii"))
+                        answers.append(answer if isinstance(answer, bytes) else answer.encode("latin-1"))
                         indefinite = action.indefinite
             except ScpiError as error:
                 self.error(error.code)
@@ -226,10 +236,11 @@ class Instrument:
 
     def _split(self, unit: str) -> tuple[str, list[str]]:
         header, *more = unit.split(None, 1)
-        rest = more[0].strip() if more else ""
+        rest = more[0] if more else ""
         if header.endswith(":") or rest.startswith(":"):
             raise ScpiError(-102)
-        return header, [token.strip() for token in split_outside_quotes(rest, ",")] if rest else []
+        tokens = [token.lstrip() for token in split_outside_quotes(rest, ",")] if rest else []
+        return header, [token if token.startswith("#") else token.rstrip() for token in tokens]
 
     def _resolve(
         self, header: str, path: Node, suffixes: tuple[int, ...]
