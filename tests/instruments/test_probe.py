@@ -1,10 +1,12 @@
 """The 1146B: amperes, turns, limits."""
 
+import numpy as np
 import pytest
 
 from powerlab_instruments.errors import OutOfRange
 from powerlab_instruments.probe import CurrentProbe1146B
 from powerlab_instruments.scope import MSOX2024A
+from powerlab_traces.trace import Trace
 
 IDN = ("*IDN?", "AGILENT TECHNOLOGIES,MSO-X 2024A,MY61410204,02.65.2021102830")
 
@@ -20,6 +22,19 @@ def test_turns_divide() -> None:
 def test_what_the_probe_does_not_have_is_refused(sensitivity: float, turns: int) -> None:
     with pytest.raises(OutOfRange):
         CurrentProbe1146B(sensitivity, turns)
+
+
+def test_a_zero_is_measured_and_taken_off() -> None:
+    codes = np.array([24, 26, 25, 25], np.uint8)
+    probe = CurrentProbe1146B(0.1, 1).zeroed(Trace(codes, 1e-5, "A", scale=0.001))
+    assert probe.zero == pytest.approx(0.025)
+    assert probe.amperes(0.062) == pytest.approx(0.595)
+    with pytest.raises(OutOfRange, match="is no zero of this probe"):
+        CurrentProbe1146B(0.1, 1).zeroed(Trace(codes, 1e-5, "A", scale=0.02))
+    with pytest.raises(OutOfRange, match="0.025 A is no zero"):
+        CurrentProbe1146B(0.1, 10).zeroed(Trace(codes, 1e-5, "A", scale=0.001))
+    with pytest.raises(OutOfRange, match="needs a trace in A, not V"):
+        CurrentProbe1146B(0.1, 1).zeroed(Trace(codes, 1e-5, "V"))
 
 
 def test_a_screen_beyond_the_peak_current_is_refused(transcript) -> None:

@@ -1,5 +1,6 @@
 """Captures end to end on the simulated bench, in virtual time, over real VISA sockets."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import powerlab as pl
 from powerlab.capture import Plan, Stop, capture
 from powerlab.progress import Silence
 from powerlab.report import QUANTITIES, result_object
-from powerlab_instruments.errors import AcquisitionError, DeviceError, WrongInstrument
+from powerlab_instruments.errors import AcquisitionError, DeviceError, NoAnswer, WrongInstrument
 from powerlab_traces.errors import TraceError
 from powerlab_traces.record import RecordKind
 from powerlab_traces.store import open_run
@@ -127,6 +128,67 @@ def test_a_wire_on_the_wrong_input_is_named(open_virtual: Callable, tmp_path: Pa
     result = pl.analyse(tmp_path / "r.h5")
     assert {it.index for it in result.dropped} == {0, 1, 2}
     assert any("ended early" in note for note in result.notes)
+
+
+def test_a_silent_scope_costs_one_record_and_the_run_goes_on(
+    open_virtual: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    virtual = open_virtual()
+    fetch, calls = virtual.bench.scope.fetch, itertools.count()
+
+    def sometimes(source: str, unit: str = "") -> object:
+        if next(calls) == 4:  # zero, idle, two reads of the first record: the second record's current
+            raise NoAnswer(virtual.bench.scope.link.name, ":WAVeform:DATA?", "VI_ERROR_TMO")
+        return fetch(source, unit)
+
+    monkeypatch.setattr(virtual.bench.scope, "fetch", sometimes)
+    result = pl.analyse(virtual.capture(tmp_path / "r.h5", windows=12))
+    # 12 windows were asked for and timed; those of the lost record are accounted for
+    assert len(result.kept) + len(result.dropped) == 12
+    assert [it.index for it in result.dropped] == [4, 5, 6, 7]
+    assert all("record" in it.reason for it in result.dropped)
+    assert any("recovered, record 3 with its windows was lost" in note for note in result.notes)
+    assert abs(result.energy_per_image.value - result.truth.energy_per_image) <= result.energy_per_image.U95
+
+
+def test_a_scope_that_stays_silent_ends_the_run_and_keeps_the_rest(
+    open_virtual: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    virtual = open_virtual()
+    fetch, calls = virtual.bench.scope.fetch, itertools.count()
+
+    def never_again(source: str, unit: str = "") -> object:
+        if next(calls) >= 4:
+            raise NoAnswer(virtual.bench.scope.link.name, ":WAVeform:DATA?", "VI_ERROR_TMO")
+        return fetch(source, unit)
+
+    monkeypatch.setattr(virtual.bench.scope, "fetch", never_again)
+    with pytest.raises(NoAnswer) as caught:
+        virtual.capture(tmp_path / "r.h5", windows=12)
+    assert any("what was recorded is in" in note for note in caught.value.__notes__)
+    result = pl.analyse(tmp_path / "r.h5")
+    assert len(result.kept) == 4
+    assert len(result.dropped) == 8
+    virtual.bench.close()
+    volts, _ = virtual.simulator.supply._reading()
+    assert volts == 0
+
+
+def test_a_silent_supply_is_asked_again(
+    open_virtual: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    virtual = open_virtual()
+    read, calls = virtual.bench.supply.read, itertools.count()
+
+    def sometimes(clock: object) -> object:
+        if next(calls) == 2:  # before the first idle record
+            raise NoAnswer(virtual.bench.supply.link.name, "MEASure:VOLTage?", "VI_ERROR_TMO")
+        return read(clock)
+
+    monkeypatch.setattr(virtual.bench.supply, "read", sometimes)
+    result = pl.analyse(virtual.capture(tmp_path / "r.h5", windows=3))
+    assert len(result.kept) == 3
+    assert any("recovered, and asked again" in note for note in result.notes)
 
 
 def test_a_failure_right_after_the_zero_leaves_a_file_that_opens(
