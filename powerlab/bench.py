@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -189,18 +190,21 @@ class Bench:
 
     def close(self) -> None:
         """Leave the bench as it was found, and let go of it; may be called twice."""
-        try:
+        with ExitStack() as last:  # run backwards, each whatever became of the others: the output first
+            last.callback(self._closed_by_owner)
+            last.callback(self._visa.close)
             if self._marker is not None:
-                self._marker.close()
+                last.callback(self._marker.close)
             if self._switched_on:
-                self.supply.switch_off()
-                self._switched_on = False
+                last.callback(self._switch_off)
+
+    def _switch_off(self) -> None:
+        try:
+            self.supply.switch_off()
         except InstrumentError as error:
             error.add_note("the supply's output may still be on: look at the supply")
             raise
-        finally:
-            self._visa.close()
-            self._closed_by_owner()
+        self._switched_on = False
 
     def _closed_by_owner(self) -> None:
         if self._on_close is not None:

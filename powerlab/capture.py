@@ -5,7 +5,7 @@ import math
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -16,6 +16,9 @@ from powerlab.recording import Recording
 from powerlab.workload import Workload
 
 DEFAULT_WINDOWS = 10
+STOPPING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]  # Windows has no SIGHUP
 EVERY = 1_000_000  # windows a record: more than can fit
 
 
@@ -62,7 +65,8 @@ class Stop:
 def stop_on_interrupt(say: Callable[[str], None]) -> Iterator[Stop]:
     """Let the first Ctrl-C ask for a stop, and the second one stop at once.
 
-    So the record in flight is kept, and no question to an instrument is cut in two.
+    So the record in flight is kept, and no question to an instrument is cut in two. A termination or a terminal that
+    hangs up counts the same: either would otherwise end the program with the board still on.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -73,13 +77,15 @@ def stop_on_interrupt(say: Callable[[str], None]) -> Iterator[Stop]:
         if stop.asked:
             raise KeyboardInterrupt
         stop.asked = True
-        say("stopping after this record; Ctrl-C again stops at once")
+        with suppress(OSError):  # a terminal that has hung up cannot be written to
+            say("stopping after this record; Ctrl-C again stops at once")
 
-    before = signal.signal(signal.SIGINT, interrupted)
+    before = {number: signal.signal(number, interrupted) for number in STOPPING}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def capture(bench: Bench, workload: Workload, plan: Plan, path: Path, *, progress: Progress, stop: Stop) -> Path:

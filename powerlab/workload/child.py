@@ -154,7 +154,10 @@ class Service:
 
 def main() -> None:
     """Serve requests until told to quit or left alone."""
+    # A terminal sends these to the whole group; the parent decides what becomes of the run.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):  # Windows has none
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     incoming, answers = _private_streams()
     requests = Requests(incoming)

@@ -9,6 +9,7 @@ import pytest
 
 import powerlab as pl
 from powerlab.capture import Plan, Stop, capture
+from powerlab.marker import MarkerError
 from powerlab.progress import Silence
 from powerlab.report import QUANTITIES, result_object
 from powerlab_instruments.errors import AcquisitionError, DeviceError, NoAnswer, WrongInstrument
@@ -227,6 +228,29 @@ def test_the_supply_is_left_as_found(open_virtual: Callable, tmp_path: Path) -> 
     volts, amperes = virtual.simulator.supply._reading()
     assert volts == 0
     assert amperes == 0
+
+
+def test_the_output_goes_off_even_if_the_marker_cannot_be_closed(open_virtual: Callable, tmp_path: Path) -> None:
+    virtual = open_virtual()
+
+    class Unplugged:
+        def high(self) -> int:
+            return 0
+
+        def low(self) -> int:
+            return 0
+
+        def close(self) -> None:
+            raise MarkerError("the adapter is gone")
+
+    with virtual.bench.record(tmp_path / "a.h5", idle=0.2):
+        pass
+    virtual.bench._marker = Unplugged()
+    with pytest.raises(MarkerError):
+        virtual.bench.close()
+    virtual.bench._marker = None
+    volts, _ = virtual.simulator.supply._reading()
+    assert volts == 0
 
 
 def test_a_board_that_is_on_stays_on(open_virtual: Callable, tmp_path: Path) -> None:

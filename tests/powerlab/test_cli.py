@@ -231,7 +231,8 @@ def test_a_real_capture_prints_one_json_object_that_analyse_repeats(in_folder: P
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_ctrl_c_keeps_a_valid_file(in_folder: Path) -> None:
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_stop_keeps_a_valid_file(in_folder: Path, how: str) -> None:
     Path("tiny_model.py").write_text(TINY_MODULE)
     with subprocess.Popen(
         [
@@ -248,7 +249,10 @@ def test_ctrl_c_keeps_a_valid_file(in_folder: Path) -> None:
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.1)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+        if how == "SIGTERM":
+            process.terminate()
+        else:
+            os.killpg(process.pid, getattr(signal, how))  # as a terminal does: to the whole group
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err
