@@ -1,13 +1,16 @@
 """Settings declared once: command, unit, limits, meaning. They read, write, check and describe themselves."""
 
 from collections.abc import Iterator
-from typing import Protocol, Self, overload
+from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
 from powerlab_instruments.errors import DeviceError, OutOfRange
 from powerlab_instruments.link import VisaLink
 
 # The instruments' infinity and "no valid measurement" (2000 X-Series Programmer's Guide): 9.9E+37 and above.
 NO_VALUE = 9.9e36
+
+
+Value = TypeVar("Value")
 
 
 class Node(Protocol):
@@ -20,12 +23,12 @@ class Node(Protocol):
         ...
 
 
-class Reading:
-    """A number that an instrument measures: read only."""
+class Declared(Generic[Value]):
+    """Something an instrument holds or measures, declared in a class body: read by naming it on a node."""
 
-    def __init__(self, command: str, *, unit: str, doc: str) -> None:
-        self.command, self.unit = command, unit
-        self.__doc__ = f"{doc} ({unit})"
+    def __init__(self, command: str, doc: str) -> None:
+        self.command = command
+        self.__doc__ = doc
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -33,111 +36,97 @@ class Reading:
     @overload
     def __get__(self, node: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, node: Node, owner: type) -> float: ...
-    def __get__(self, node: Node | None, owner: type) -> Self | float:
-        if node is None:
-            return self
-        return number(node.link, node.header(self.command) + "?")
+    def __get__(self, node: Node, owner: type) -> Value: ...
+    def __get__(self, node: Node | None, owner: type) -> Self | Value:
+        return self if node is None else self.read(node)
+
+    def read(self, node: Node) -> Value:
+        """Ask the instrument."""
+        raise NotImplementedError
 
     def show(self, node: Node) -> str:
         """The present value with its unit, for people and provenance."""
-        return f"{self.__get__(node, type(node)):.9g} {self.unit}".strip()
+        return str(self.read(node))
+
+    def ask(self, node: Node) -> str:
+        """The query for it."""
+        return node.header(self.command) + "?"
+
+    def send(self, node: Node, value: str) -> None:
+        """Send the command with its value."""
+        node.link.write(f"{node.header(self.command)} {value}")
 
 
-class Setting:
+class Reading(Declared[float]):
+    """A number that an instrument measures: read only."""
+
+    def __init__(self, command: str, *, unit: str, doc: str) -> None:
+        super().__init__(command, f"{doc} ({unit})")
+        self.unit = unit
+
+    def read(self, node: Node) -> float:
+        """The number, in the reading's unit."""
+        return number(node.link, self.ask(node))
+
+    def show(self, node: Node) -> str:
+        """The number with its unit."""
+        return f"{self.read(node):.9g} {self.unit}".strip()
+
+
+class Setting(Reading):
     """A number that an instrument holds: its command, unit and limits, said once.
 
     Setting a value beyond the limits raises `OutOfRange` before anything is sent.
     """
 
     def __init__(self, command: str, *, unit: str, low: float, high: float, doc: str) -> None:
-        self.command, self.unit, self.low, self.high = command, unit, low, high
-        self.__doc__ = f"{doc} ({low:g} to {high:g} {unit})"
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, node: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, node: Node, owner: type) -> float: ...
-    def __get__(self, node: Node | None, owner: type) -> Self | float:
-        if node is None:
-            return self
-        return number(node.link, node.header(self.command) + "?")
+        super().__init__(command, unit=unit, doc=f"{doc} {low:g} to {high:g}")
+        self.low, self.high = low, high
 
     def __set__(self, node: Node, value: float) -> None:
         if not self.low <= value <= self.high:
             raise OutOfRange(
                 f"{self.name} = {value:g} {self.unit} on {node.link}: give {self.low:g} to {self.high:g} {self.unit}"
             )
-        node.link.write(f"{node.header(self.command)} {value:.9g}")
-
-    def show(self, node: Node) -> str:
-        """The present value with its unit, for people and provenance."""
-        return f"{self.__get__(node, type(node)):.9g} {self.unit}".strip()
+        self.send(node, f"{value:.9g}")
 
 
-class Choice:
+class Choice(Declared[str]):
     """A word out of a few. `words` are the short forms, as the instrument answers them."""
 
     def __init__(self, command: str, words: tuple[str, ...], *, doc: str) -> None:
-        self.command, self.words = command, words
-        self.__doc__ = f"{doc} ({', '.join(words)})"
+        super().__init__(command, f"{doc} ({', '.join(words)})")
+        self.words = words
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, node: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, node: Node, owner: type) -> str: ...
-    def __get__(self, node: Node | None, owner: type) -> Self | str:
-        if node is None:
-            return self
-        return node.link.query(node.header(self.command) + "?")
+    def read(self, node: Node) -> str:
+        """The present word."""
+        return node.link.query(self.ask(node))
 
     def __set__(self, node: Node, value: str) -> None:
         if value not in self.words:
             raise OutOfRange(f"{self.name} = {value!r} on {node.link}: give one of {', '.join(self.words)}")
-        node.link.write(f"{node.header(self.command)} {value}")
-
-    def show(self, node: Node) -> str:
-        """The present word."""
-        return self.__get__(node, type(node))
+        self.send(node, value)
 
 
-class Switch:
+class Switch(Declared[bool]):
     """Something that is on or off."""
 
     def __init__(self, command: str, *, doc: str) -> None:
-        self.command = command
-        self.__doc__ = f"{doc} (on or off)"
+        super().__init__(command, f"{doc} (on or off)")
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, node: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, node: Node, owner: type) -> bool: ...
-    def __get__(self, node: Node | None, owner: type) -> Self | bool:
-        if node is None:
-            return self
-        return number(node.link, node.header(self.command) + "?") != 0
-
-    def __set__(self, node: Node, value: bool) -> None:
-        node.link.write(f"{node.header(self.command)} {int(value)}")
+    def read(self, node: Node) -> bool:
+        """Whether it is on."""
+        return number(node.link, self.ask(node)) != 0
 
     def show(self, node: Node) -> str:
         """`on` or `off`."""
-        return "on" if self.__get__(node, type(node)) else "off"
+        return "on" if self.read(node) else "off"
+
+    def __set__(self, node: Node, value: bool) -> None:
+        self.send(node, str(int(value)))
 
 
-Declared = Reading | Setting | Choice | Switch
-
-
-def declared_on(kind: type) -> Iterator[Declared]:
+def declared_on(kind: type) -> Iterator[Declared[Any]]:
     """Every setting and reading declared on a class, its bases' first."""
     for base in reversed(kind.__mro__):
         for value in vars(base).values():
@@ -147,7 +136,7 @@ def declared_on(kind: type) -> Iterator[Declared]:
 
 def snapshot(node: Node) -> dict[str, str]:
     """Name and present value of everything a node holds (not what it measures)."""
-    return {it.name: it.show(node) for it in declared_on(type(node)) if not isinstance(it, Reading)}
+    return {it.name: it.show(node) for it in declared_on(type(node)) if type(it) is not Reading}
 
 
 def number(link: VisaLink, query: str) -> float:
