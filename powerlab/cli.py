@@ -29,6 +29,8 @@ VERBS = {
     "plot": Verb("powerlab.verbs.plot", "Draw a run, record by record, with its windows shaded."),
     "models": Verb("powerlab.verbs.models", "List the networks that can be captured."),
     "bench": Verb("powerlab.verbs.bench", "Write a bench.toml to start from, or try one."),
+    "screenshot": Verb("powerlab.verbs.screenshot", "Save the scope's screen as a picture."),
+    "scpi": Verb("powerlab.verbs.scpi", "Send one SCPI message to an instrument and print its answer."),
     "simulate": Verb("powerlab.verbs.simulate", "Serve a simulated bench until Ctrl-C."),
 }
 ALIASES = {"analyze": "analyse"}

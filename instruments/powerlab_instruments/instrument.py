@@ -41,16 +41,7 @@ class Instrument:
 
     def errors(self) -> tuple[str, ...]:
         """Read the error queue until it is empty, oldest first."""
-        found = []
-        for _ in range(self.error_queue_depth + 1):
-            answer = self.link.query(":SYSTem:ERRor?")
-            code = re.match(r"\s*[+-]?\d+", answer)
-            if code is None:
-                raise DeviceError(f"{self.link} answered ':SYSTem:ERRor?' with {answer!r}, which is no error entry")
-            if int(code.group()) == 0:
-                break
-            found.append(answer)
-        return tuple(found)
+        return read_errors(self.link, self.error_queue_depth)
 
     def check(self, doing: str) -> None:
         """Raise if the error queue holds anything after `doing`.
@@ -106,3 +97,23 @@ class Instrument:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def read_errors(link: VisaLink, depth: int) -> tuple[str, ...]:
+    """Read an error queue of at most `depth` entries until it is empty, oldest first.
+
+    Raises
+    ------
+    DeviceError
+        The instrument answers something else than an error entry.
+    """
+    found = []
+    for _ in range(depth + 1):
+        answer = link.query(":SYSTem:ERRor?")
+        code = re.match(r"\s*[+-]?\d+", answer)
+        if code is None:
+            raise DeviceError(f"{link} answered ':SYSTem:ERRor?' with {answer!r}, which is no error entry")
+        if int(code.group()) == 0:
+            break
+        found.append(answer)
+    return tuple(found)

@@ -231,6 +231,13 @@ class MSOX2024A(Instrument):
         self.check(f"reading {source}")
         return Waveform(codes, preamble, unit)
 
+    def screenshot(self) -> bytes:
+        """The screen as a PNG in its own colours; the scope would print them inverted to save ink."""
+        self.link.write(":HARDcopy:INKSaver 0")
+        picture = self.link.query_block(":DISPlay:DATA? PNG,COLor")
+        self.check("a screenshot")
+        return picture
+
     def _preamble(self) -> str:
         answer = self.link.query(":WAVeform:PREamble?")
         # Right after an acquisition the answer is sometimes only "+0"; the second one is whole.

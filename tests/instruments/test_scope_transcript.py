@@ -143,6 +143,11 @@ def test_a_short_block_is_no_record(transcript) -> None:
         MSOX2024A(line).fetch("POD1")
 
 
+def test_a_screenshot_keeps_its_colours(transcript) -> None:
+    line = transcript([IDN, (":HARDcopy:INKSaver 0", None), (":DISPlay:DATA? PNG,COLor", b"\x89PNG\n"), NO_ERROR])
+    assert MSOX2024A(line).screenshot() == b"\x89PNG\n"
+
+
 def test_limits_are_checked_before_anything_is_sent(transcript) -> None:
     scope = MSOX2024A(transcript([IDN]))
     with pytest.raises(OutOfRange, match="time_range = 501 s"):

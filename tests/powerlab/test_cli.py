@@ -278,6 +278,20 @@ def test_simulate_serves_until_ctrl_c(in_folder: Path) -> None:
         assert check.returncode == 0, check.stderr
         assert "E3645A" in check.stdout
         assert "output   off" in check.stdout
+        shot = powerlab("screenshot", "--bench", "sim.toml", "-o", "screen.png")
+        assert shot.returncode == 0, shot.stderr
+        assert Path("screen.png").read_bytes().startswith(b"\x89PNG")
+        again = powerlab("screenshot", "--bench", "sim.toml", "-o", "screen.png")
+        assert again.returncode == 2
+        assert "File exists" in again.stderr
+        scope, adapter, supply = (lines[row].split()[1] for row in (1, 2, 3))
+        asked = powerlab("scpi", scope, ":TIMebase:RANGe?")
+        assert (asked.returncode, asked.stdout.strip()) == (0, "+1.00E-03"), asked.stderr
+        asked = powerlab("scpi", supply, "MEAS:VOLT?", "--adapter", adapter)
+        assert abs(float(asked.stdout)) < 0.1, asked.stderr
+        wrong = powerlab("scpi", supply, "VOLT 99", "--adapter", adapter)
+        assert wrong.returncode == 1
+        assert '-222,"Data out of range"' in wrong.stderr
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert process.returncode == 0, err
