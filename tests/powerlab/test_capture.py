@@ -175,6 +175,23 @@ def test_a_scope_that_stays_silent_ends_the_run_and_keeps_the_rest(
     assert volts == 0
 
 
+def test_a_wedged_network_port_is_recovered_as_in_the_field(open_virtual: Callable, tmp_path: Path) -> None:
+    # A real unit's LAN port goes dead every ten minutes or so; here every 9 s, and it must be found dead by time-out.
+    virtual = open_virtual(lambda text: "timeout = 0.4\n" + text, wedge_every=9.0)
+    path = virtual.capture(tmp_path / "r.h5", windows=40)
+    result = pl.analyse(path)
+    assert len(result.kept) + len(result.dropped) == 40
+    assert len(result.kept) >= 20
+    recovered = [note for note in result.notes if "did not answer" in note]
+    assert len(recovered) >= 2
+    assert abs(result.energy_per_image.value - result.truth.energy_per_image) <= result.energy_per_image.U95
+
+
+def test_a_sibling_is_refused_before_anything_is_set(open_virtual: Callable) -> None:
+    with pytest.raises(WrongInstrument, match="DSO-X 2024A, not a Keysight MSO-X 2024A; nothing was set"):
+        open_virtual(model="DSO-X 2024A")
+
+
 def test_a_silent_supply_is_asked_again(
     open_virtual: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,14 +38,17 @@ class SimulatedBench:
     """A bench on loopback until closed; a port of 0 takes any free one.
 
     `seed` decides every error of its instruments: a seed is a bench. `memory` is the scope's, in samples (1 000 000,
-    or 100 000 as older units have). `sensitivity` (V/A) and `turns` are the probe's; `lead_resistance` (ohm) lies
-    between the point the supply regulates and the board, 0 with remote sense. In `virtual` time the clock stands
-    still until the wire advances it.
+    or 100 000 as older units have), `model` its name. A new connection to it waits `first_answer` seconds for an answer,
+    and every `wedge_every` seconds its network port wedges: both were seen on real units. `sensitivity` (V/A) and
+    `turns` are the probe's; `lead_resistance` (ohm) lies between the point the supply regulates and the board, 0 with
+    remote sense. In `virtual` time the clock stands still until the wire advances it.
 
     Raises
     ------
     PortBusyError
         A port is in use.
+    UnknownModelError
+        There is no such scope.
     """
 
     def __init__(
@@ -54,6 +57,9 @@ class SimulatedBench:
         seed: int = 0,
         virtual: bool = False,
         memory: int = 1_000_000,
+        model: str = "MSO-X 2024A",
+        first_answer: float = 0.0,
+        wedge_every: float | None = None,
         sensitivity: float = 0.1,
         turns: int = 1,
         lead_resistance: float = 0.0,
@@ -67,7 +73,9 @@ class SimulatedBench:
         self.board = Board(Marker(), random.spawn(1)[0], lead_resistance=lead_resistance)
         self.probe = Probe.drawn(random, sensitivity=sensitivity, turns=turns)
         self.digitiser = Digitiser(self.board, self.probe, random, self.clock.now())
-        self.scope = Scope(self.digitiser, self.clock, memory)
+        self.scope = Scope(
+            self.digitiser, self.clock, memory, model, first_answer=first_answer, wedge_every=wedge_every
+        )
         self.supply = Supply(self.board, self.clock, random)
         with ExitStack() as stack:
             wire = WireServer(self.board, self.clock, wire_port)
