@@ -38,7 +38,7 @@ class SimulatedBench:
     """A bench on loopback until closed; a port of 0 takes any free one.
 
     `seed` decides every error of its instruments: a seed is a bench. `memory` is the scope's, in samples (1 000 000,
-    or 100 000 as older units have), `model` its name. A new connection to it waits `first_answer` seconds for an answer,
+    or 100 000 as older units have), `model` its name. A new connection waits `first_answer` seconds for its answer,
     and every `wedge_every` seconds its network port wedges: both were seen on real units. `sensitivity` (V/A) and
     `turns` are the probe's; `lead_resistance` (ohm) lies between the point the supply regulates and the board, 0 with
     remote sense. In `virtual` time the clock stands still until the wire advances it.
