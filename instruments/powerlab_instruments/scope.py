@@ -174,8 +174,9 @@ class MSOX2024A(Instrument):
         clock.sleep(before_trigger * 1.02 - (clock.now() - started) * 1e-9)
 
     def force_trigger(self) -> None:
-        """Trigger now."""
+        """Trigger now; returns when the scope has done so, which its answer to the check says."""
         self.link.write(":TRIGger:FORCe")
+        self.check("a forced trigger")
 
     def wait(self, seconds: float, clock: Clock, interval: float = 0.02) -> None:
         """Return when the acquisition is complete.

@@ -177,7 +177,7 @@ def test_a_scope_that_stays_silent_ends_the_run_and_keeps_the_rest(
 
 def test_a_wedged_network_port_is_recovered_as_in_the_field(open_virtual: Callable, tmp_path: Path) -> None:
     # A real unit's LAN port goes dead every ten minutes or so; here every 9 s, and it must be found dead by time-out.
-    virtual = open_virtual(lambda text: "timeout = 0.4\n" + text, wedge_every=9.0)
+    virtual = open_virtual(lambda text: "timeout = 0.8\n" + text, wedge_every=9.0)
     path = virtual.capture(tmp_path / "r.h5", windows=40)
     result = pl.analyse(path)
     assert len(result.kept) + len(result.dropped) == 40
