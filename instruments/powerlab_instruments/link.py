@@ -24,6 +24,8 @@ PROLOGIX_READ_TIMEOUT_MS = 3000
 
 END_OF_BLOCK_MS = 500  # the last byte of a block is there at once or never
 
+RECEIVE_SIZE = 1 << 18  # bytes taken from a socket at once
+
 # Board numbers of open adapters. pyvisa-py keeps one table for the whole program and would silently send one bench's
 # commands to another bench's supply.
 _BOARDS: set[int] = set()
@@ -211,7 +213,7 @@ class Visa:
             raise NoAnswer(name, "open", _reason(error)) from error
         if not hasattr(device, "query"):
             raise InstrumentError(f"{name} is no resource that takes messages; check it in bench.toml")
-        _send_at_once(cast("MessageBasedResource", device))
+        _tune_socket(cast("MessageBasedResource", device))
         return cast("MessageBasedResource", device)
 
     def close(self) -> None:
@@ -244,16 +246,19 @@ def _forget(board: int) -> None:
         half_open.close()
 
 
-def _send_at_once(device: MessageBasedResource) -> None:
-    """Switch Nagle's algorithm off where the line is a socket of pyvisa-py.
+def _tune_socket(device: MessageBasedResource) -> None:
+    """Make a line that is a socket of pyvisa-py quick; leave any other as it is.
+
+    Nagle's algorithm goes off and a read takes more than 4096 bytes at once.
 
     A command and the adapter's `++read` are two small packets: the second waits for the first one's delayed
     acknowledgement, 40 ms each time (measured). pyvisa-py 0.8.1 has the VISA attribute but cannot set it.
     """
     session = getattr(device.visalib, "sessions", {}).get(device.session)
     line = getattr(session, "interface", None)
-    if isinstance(line, socket.socket):
+    if session is not None and isinstance(line, socket.socket):
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        session.max_recv_size = RECEIVE_SIZE
 
 
 def _reason(error: Exception) -> str:
