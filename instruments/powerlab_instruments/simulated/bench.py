@@ -1,7 +1,6 @@
 """The whole simulated bench: board, probe, scope, supply behind its adapter, and the marker wire."""
 
-import socket
-import threading
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,12 +12,17 @@ from powerlab_instruments.simulated.board import Board
 from powerlab_instruments.simulated.clock import SimulatedClock
 from powerlab_instruments.simulated.digitiser import Digitiser
 from powerlab_instruments.simulated.exchange import Exchange
-from powerlab_instruments.simulated.listener import LOOPBACK, Listener, lines_of
+from powerlab_instruments.simulated.faults import Fault, Faults
+from powerlab_instruments.simulated.listener import LOOPBACK, Listener, PortBusyError
 from powerlab_instruments.simulated.marker import Marker
+from powerlab_instruments.simulated.portmapper import WELL_KNOWN_PORT, Portmapper
 from powerlab_instruments.simulated.probe import Probe
 from powerlab_instruments.simulated.prologix import Adapter
+from powerlab_instruments.simulated.rawsocket import RawSocket
 from powerlab_instruments.simulated.scope import Scope
+from powerlab_instruments.simulated.serialport import SerialPort
 from powerlab_instruments.simulated.supply import Supply
+from powerlab_instruments.simulated.vxi11 import CORE, DEVICE, Vxi11
 from powerlab_instruments.simulated.wire import WireServer
 
 SUPPLY_ADDRESS = 5  # on GPIB, as shipped
@@ -26,7 +30,7 @@ SUPPLY_ADDRESS = 5  # on GPIB, as shipped
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Where the bench is: VISA resource names, and the address of the marker wire."""
+    """Where the bench is: VISA resource names, and the address of the marker wire; empty for what it has not."""
 
     scope: str
     adapter: str
@@ -38,17 +42,26 @@ class SimulatedBench:
     """A bench on loopback until closed; a port of 0 takes any free one.
 
     `seed` decides every error of its instruments: a seed is a bench. `memory` is the scope's, in samples (1 000 000,
-    or 100 000 as older units have), `model` its name. A new connection waits `first_answer` seconds for its answer,
-    and every `wedge_every` seconds its network port wedges: both were seen on real units. `sensitivity` (V/A) and
-    `turns` are the probe's; `lead_resistance` (ohm) lies between the point the supply regulates and the board, 0 with
-    remote sense. In `virtual` time the clock stands still until the wire advances it.
+    or 100 000 as older units have), `model` its name and `supply_model` that of the supply. A new connection to the
+    scope waits `first_answer` seconds for its answer, and every `wedge_every` seconds its network port wedges: both
+    were seen on real units. `sensitivity` (V/A) and `turns` are the probe's; `lead_resistance` (ohm) lies between the
+    point the supply regulates and the board, 0 with remote sense. In `virtual` time the clock stands still until the
+    wire advances it.
+
+    With `vxi11` the scope is on VXI-11 as well, at the resource `scope_vxi11`. The port mapper that its clients ask is
+    on `portmapper_port`, or on any free port where 111 is not for this user; then the resource names the port of the
+    core channel. With `serial` the supply is on RS-232 in place of GPIB, as a pseudo-terminal (not on Windows); with
+    `baud_paced` its characters take their time. `faults` are planned from the start; more can be planned at any time
+    through the attribute of that name.
 
     Raises
     ------
     PortBusyError
         A port is in use.
-    UnknownModelError
-        There is no such scope.
+    UnknownModelError, UnknownSupplyError
+        There is no such scope, or no such supply.
+    PowerlabError
+        This bench cannot have one of the faults, or a serial port.
     """
 
     def __init__(
@@ -58,6 +71,7 @@ class SimulatedBench:
         virtual: bool = False,
         memory: int = 1_000_000,
         model: str = "MSO-X 2024A",
+        supply_model: str = "E3645A",
         first_answer: float = 0.0,
         wedge_every: float | None = None,
         sensitivity: float = 0.1,
@@ -67,6 +81,11 @@ class SimulatedBench:
         adapter_port: int = 0,
         wire_port: int = 0,
         gpib_board: int = 0,
+        vxi11: bool = False,
+        portmapper_port: int = WELL_KNOWN_PORT,
+        serial: bool = False,
+        baud_paced: bool = False,
+        faults: Iterable[Fault] = (),
     ) -> None:
         random = np.random.default_rng(seed)
         self.clock = SimulatedClock(virtual=virtual)
@@ -76,21 +95,25 @@ class SimulatedBench:
         self.scope = Scope(
             self.digitiser, self.clock, memory, model, first_answer=first_answer, wedge_every=wedge_every
         )
-        self.supply = Supply(self.board, self.clock, random)
+        self.supply = Supply(self.board, self.clock, random, supply_model, rs232=serial)
+        self.faults = Faults()
         with ExitStack() as stack:
             wire = WireServer(self.board, self.clock, wire_port)
             stack.callback(wire.close)
-            gpib = Exchange(self.supply, self.clock, "supply")
-            stack.callback(gpib.close)
-            adapter = Adapter({SUPPLY_ADDRESS: gpib}, adapter_port)
-            stack.callback(adapter.close)
-            scope = Listener("scope", scope_port, self._serve_scope)
+            adapter, supply = self._serial(baud_paced, stack) if serial else self._gpib(gpib_board, adapter_port, stack)
+            scope = RawSocket(self.scope, self.clock, "scope", self.faults, scope_port)
             stack.callback(scope.close)
+            self._can_lose(scope.listener, "scope")
+            self.scope_vxi11 = self._vxi11(portmapper_port, stack) if vxi11 else ""
+            self.faults.act("ovp", lambda _seconds: self.supply.trip(), "scope", "supply")
+            self.faults.act("cc", self._surge, "scope", "supply")
+            for fault in faults:
+                self.faults.plan(fault)
             self._open = stack.pop_all()
         self.resources = Resources(
-            scope=f"TCPIP0::{LOOPBACK}::{scope.port}::SOCKET",
-            adapter=f"PRLGX-TCPIP{gpib_board}::{LOOPBACK}::{adapter.port}::INTFC",
-            supply=f"GPIB{gpib_board}::{SUPPLY_ADDRESS}::INSTR",
+            scope=f"TCPIP0::{LOOPBACK}::{scope.listener.port}::SOCKET",
+            adapter=adapter,
+            supply=supply,
             wire=f"{LOOPBACK}:{wire.port}",
         )
 
@@ -106,19 +129,51 @@ class SimulatedBench:
         """Stop listening, end every connection and thread."""
         self._open.close()
 
-    def _serve_scope(self, connection: socket.socket) -> None:
-        """Raw SCPI: one message a line, an answer is sent as soon as there is one; the end of the line clears."""
-        gone = threading.Event()
+    def _gpib(self, board: int, port: int, stack: ExitStack) -> tuple[str, str]:
+        """The supply behind its adapter: the resources of both."""
+        gpib = Exchange(self.supply, self.clock, "supply", self.faults)
+        stack.callback(gpib.close)
+        adapter = Adapter({SUPPLY_ADDRESS: gpib}, self.clock, port)
+        stack.callback(adapter.close)
+        stack.callback(gpib.close)  # first, for the adapter may be waiting for it
+        self._can_lose(adapter.listener, "supply")
+        return (
+            f"PRLGX-TCPIP{board}::{LOOPBACK}::{adapter.listener.port}::INTFC",
+            f"GPIB{board}::{SUPPLY_ADDRESS}::INSTR",
+        )
 
-        def deliver(answer: bytes) -> None:
-            try:
-                connection.sendall(answer)
-            except OSError:
-                gone.set()  # the reading side ends this connection
+    def _serial(self, paced: bool, stack: ExitStack) -> tuple[str, str]:
+        """The supply on a serial port: no adapter, and its resource."""
+        port = SerialPort(self.supply, self.clock, "supply", self.faults, paced=paced)
+        stack.callback(port.close)
+        self.faults.act("refuse", port.unplug, "supply")
+        return "", f"ASRL{port.name}::INSTR"
 
-        exchange = Exchange(self.scope, self.clock, "scope", deliver)
-        try:
-            for line in lines_of(connection):
-                exchange.write(line)
-        finally:
-            exchange.close()
+    def _vxi11(self, portmapper_port: int, stack: ExitStack) -> str:
+        """The scope on VXI-11: its resource."""
+        links = Vxi11(self.scope, self.clock, "scope", self.faults, 0)
+        stack.callback(links.close)
+        mapper = _portmapper({CORE: links.listener.port}, self.clock, portmapper_port)
+        stack.callback(mapper.close)
+        self._can_lose(links.listener, "scope")
+        self.faults.act("lock", links.lock_out, "scope", "supply")
+        port = "" if mapper.port == WELL_KNOWN_PORT else f",{links.listener.port}"
+        return f"TCPIP0::{LOOPBACK}{port}::{DEVICE.decode()}::INSTR"
+
+    def _can_lose(self, listener: Listener, instrument: str) -> None:
+        self.faults.act("drop", listener.hang_up, instrument)
+        self.faults.act("refuse", listener.refuse, instrument)
+
+    def _surge(self, seconds: float) -> None:
+        now = self.clock.now()
+        self.board.surge(now, now + round(min(seconds, 1e9) * 1e9))
+
+
+def _portmapper(programs: dict[tuple[int, int], int], clock: SimulatedClock, port: int) -> Portmapper:
+    """On the port, or on any free one where the well-known port is taken or not for this user."""
+    try:
+        return Portmapper(programs, clock, port)
+    except PortBusyError:
+        if port != WELL_KNOWN_PORT:
+            raise
+        return Portmapper(programs, clock, 0)

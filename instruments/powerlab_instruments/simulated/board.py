@@ -4,12 +4,12 @@ import bisect
 import itertools
 import math
 import threading
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from powerlab_instruments.simulated.marker import Marker
+from powerlab_instruments.simulated.source import Source
 from powerlab_traces.run import TrueWindow
 
 IDLE_POWER = 1.30  # W, arXiv 1605.07678 (a Jetson TX1 without display)
@@ -19,6 +19,7 @@ RAMP_UP, RAMP_DOWN = 3e-3, 4e-3  # s, time constants
 DROOP, DROOP_TIME = 0.02, 0.4  # of the active power along a batch, relative, and its time constant in s
 STEP, STEP_TIME = 0.015, 0.0173  # layers draw unlike power: a square shape, relative, and its half period in s
 RIPPLE, RIPPLE_FREQUENCY = 0.3 / ACTIVE_POWER, 1.4e3  # relative (0.3 W peak), and in Hz
+SURGE_POWER = 200.0  # W in a surge: more than any of these supplies gives
 LOWEST_VOLTAGE = 5.5  # V; below it the board's own converter is off (UNCONFIRMED: recalled of the TX1 carrier)
 
 _MEMORY = 100_000_000  # ns after which a ramp is over: 25 time constants
@@ -26,15 +27,6 @@ _TRUTH_INTERVAL = 20e-6  # s; the midpoint rule over the steps is good to about 
 _TRUTH_CHUNK = 1_000_000
 _MOST_POWER = 1.25 * (IDLE_POWER + ACTIVE_POWER)  # W, more than any batch level, step and ripple add up to
 _LIMIT_INTERVAL, _LIMIT_CHUNK = 100_000, 100_000_000_000  # ns
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What the supply offers from `since` ns on: volts at its regulated terminals, and at most so many amperes."""
-
-    since: int
-    voltage: float
-    current_limit: float
 
 
 class Board:
@@ -51,6 +43,7 @@ class Board:
         self._random = levels
         self._levels: list[float] = []
         self._sources = [Source(0, 0.0, 0.0)]
+        self._surges: list[tuple[int, int]] = []
         self._truth: list[TrueWindow] = []
         self._lock = threading.Lock()
         self._truth_lock = threading.Lock()
@@ -60,6 +53,22 @@ class Board:
         with self._lock:
             kept = bisect.bisect_left(self._sources, source.since, key=lambda known: known.since)
             self._sources[kept:] = [source]
+
+    def source(self, at: int) -> Source:
+        """What the supply offers at a time."""
+        with self._lock:
+            after = bisect.bisect_right(self._sources, at, key=lambda known: known.since)
+            return self._sources[max(after - 1, 0)]
+
+    def offered(self, at: int) -> float:
+        """The volts at the regulated terminals at a time, as long as the limit allows them."""
+        source = self.source(at)
+        return float(source.settle(np.array([(at - source.since) * 1e-9]))[0][0])
+
+    def surge(self, start: int, stop: int) -> None:
+        """Want far more than usual from `start` to `stop` ns: something on the board is broken."""
+        with self._lock:
+            self._surges.append((start, stop))
 
     def demand(self, origin: int, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
         """Power the board wants, in watts [n], as long as its voltage holds."""
@@ -90,6 +99,9 @@ class Board:
             ripple += 1.0
             power[first:after] *= ripple
             power[first:after] += IDLE_POWER
+        for surge in self._surges:
+            first, after = np.searchsorted(seconds, [(end - origin) * 1e-9 for end in surge])
+            power[first:after] += SURGE_POWER
         return power
 
     def draw(self, origin: int, seconds: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
@@ -103,24 +115,50 @@ class Board:
         with self._lock:
             sources = list(self._sources)
         bounds = np.searchsorted(seconds, [(source.since - origin) * 1e-9 for source in sources])
-        for source, first, last in zip(sources, bounds, [*bounds[1:], len(seconds)], strict=True):
-            part = slice(first if source is not sources[0] else 0, last)
-            if source.voltage < LOWEST_VOLTAGE:
-                current[part], voltage[part] = 0.0, source.voltage
-                continue
-            if self.lead_resistance:
-                root = np.sqrt(np.maximum(source.voltage**2 - 4 * self.lead_resistance * current[part], 0.0))
-                current[part] /= (source.voltage + root) / 2
-                voltage[part] = source.voltage - self.lead_resistance * current[part]
-            else:
-                current[part] /= source.voltage
-                voltage[part] = source.voltage
-            if part.start < part.stop and current[part].max() > source.current_limit:
-                limited = True
-                fold = np.minimum(source.current_limit / current[part], 1.0)
-                current[part] *= fold
-                voltage[part] *= fold
+        for source, first, last in zip(sources, [0, *bounds[1:]], [*bounds[1:], len(seconds)], strict=True):
+            settled = min(max(int(np.searchsorted(seconds, (source.settled - origin) * 1e-9)), first), last)
+            if settled > first:
+                volts, charging = source.settle(seconds[first:settled] + (origin - source.since) * 1e-9)
+                limited |= self._settling(current[first:settled], voltage[first:settled], source, volts, charging)
+            if last > settled:
+                limited |= self._steady(current[settled:last], voltage[settled:last], source)
         return current, voltage, limited
+
+    def _settling(
+        self,
+        current: NDArray[np.float64],
+        voltage: NDArray[np.float64],
+        source: Source,
+        volts: NDArray[np.float64],
+        charging: NDArray[np.float64],
+    ) -> bool:
+        """Make watts wanted into amperes and volts while the terminals settle and the capacitors are charged."""
+        root = np.sqrt(np.maximum(volts**2 - 4 * self.lead_resistance * current, 0.0))
+        on = volts >= LOWEST_VOLTAGE
+        current[:] = np.where(on, 2 * current / np.where(on, volts + root, 1.0), 0.0) + charging
+        limited = bool((current >= source.current_limit).any()) and source.voltage > 0
+        np.clip(current, 0.0, source.current_limit, out=current)
+        voltage[:] = volts - self.lead_resistance * current
+        return limited
+
+    def _steady(self, current: NDArray[np.float64], voltage: NDArray[np.float64], source: Source) -> bool:
+        """The same at a steady voltage."""
+        if source.voltage < LOWEST_VOLTAGE:
+            current[:], voltage[:] = 0.0, source.voltage
+            return False
+        if self.lead_resistance:
+            root = np.sqrt(np.maximum(source.voltage**2 - 4 * self.lead_resistance * current, 0.0))
+            current /= (source.voltage + root) / 2
+            voltage[:] = source.voltage - self.lead_resistance * current
+        else:
+            current /= source.voltage
+            voltage[:] = source.voltage
+        if current.max() <= source.current_limit:
+            return False
+        fold = np.minimum(source.current_limit / current, 1.0)
+        current *= fold
+        voltage *= fold
+        return True
 
     def limited(self, start: int, stop: int) -> bool:
         """Whether the supply was in constant current at some time from `start` to `stop` ns, both included."""
@@ -131,8 +169,11 @@ class Board:
                 for source, end in zip(self._sources, ends, strict=True)
                 if source.since <= stop and end > start and source.voltage >= LOWEST_VOLTAGE
             ]
+            surging = any(first <= stop and last > start for first, last in self._surges)
+        if any(source.since <= stop and start < source.charged for source in sources):
+            return True
         # Most supplies could feed more than the board can ever want, so that nothing needs to be looked at.
-        if all(source.voltage * source.current_limit > _MOST_POWER for source in sources):
+        if not surging and all(source.voltage * source.current_limit > _MOST_POWER for source in sources):
             return False
         for first in range(start, stop + 1, _LIMIT_CHUNK):
             last = min(first + _LIMIT_CHUNK, stop)

@@ -7,7 +7,8 @@ sent to the addressed instrument; ESC takes the meaning from the CR, LF, ESC or 
 import socket
 from collections.abc import Iterator, Mapping
 
-from powerlab_instruments.simulated.exchange import Exchange
+from powerlab_instruments.simulated.clock import SimulatedClock
+from powerlab_instruments.simulated.exchange import Exchange, split_messages
 from powerlab_instruments.simulated.listener import Listener
 
 VERSION = "Prologix GPIB-ETHERNET Controller version 01.06.06.00"
@@ -30,16 +31,15 @@ _NUMBERS = {
 class Adapter:
     """The adapter on a TCP port, with instruments by their GPIB address."""
 
-    def __init__(self, instruments: Mapping[int, Exchange], port: int) -> None:
-        self._instruments = instruments
+    def __init__(self, instruments: Mapping[int, Exchange], clock: SimulatedClock, port: int) -> None:
+        self._instruments, self._clock = instruments, clock
         self._numbers = {name: initial for name, (_, _, initial) in _NUMBERS.items()}
         self._unfinished: dict[int, bytes] = {}  # data sent without a terminator or EOI
-        self._listener = Listener("GPIB adapter", port, self._serve)
-        self.port = self._listener.port
+        self.listener = Listener("GPIB adapter", port, self._serve, clock)
 
     def close(self) -> None:
         """End every connection; the instruments stay."""
-        self._listener.close()
+        self.listener.close()
 
     def _serve(self, connection: socket.socket) -> None:
         for line, for_adapter in _lines(connection):
@@ -59,7 +59,7 @@ class Adapter:
             return b""
         address = self._numbers["addr"]
         data = self._unfinished.pop(address, b"") + data + _TERMINATORS[self._numbers["eos"]]
-        *messages, rest = data.split(b"\n")
+        messages, rest = split_messages(data)
         if rest and self._numbers["eoi"]:
             messages, rest = [*messages, rest], b""
         if rest:
@@ -73,7 +73,8 @@ class Adapter:
         instrument = self._addressed([])
         if instrument is None:
             return b""
-        answer = instrument.read(self._numbers["read_tmo_ms"] * 1e-3)
+        # In virtual time there is no hurry: the instrument may finish what it is at.
+        answer, _ = instrument.read(None if self._clock.virtual else self._numbers["read_tmo_ms"] * 1e-3)
         if answer and self._numbers["eot_enable"]:
             answer += bytes([self._numbers["eot_char"]])
         return answer

@@ -52,7 +52,12 @@ MESSAGES = {
     -440: "Query UNTERMINATED after indefinite response",
     109: "No Data For Operation",
     350: "Queue overflow",
+    511: "RS-232 framing error",
     514: "Command allowed only with RS-232",
+    550: "Command not allowed in local",
+    702: "Cal secured",
+    703: "Invalid secure code",
+    704: "Secure code too long",
 }
 
 

@@ -27,7 +27,7 @@ class WireServer:
 
     def __init__(self, board: Board, clock: SimulatedClock, port: int) -> None:
         self._board, self._clock = board, clock
-        self._listener = Listener("marker wire", port, self._serve)
+        self._listener = Listener("marker wire", port, self._serve, clock)
         self.port = self._listener.port
 
     def close(self) -> None:

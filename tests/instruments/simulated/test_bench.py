@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import pyvisa
 
-from powerlab_instruments.simulated import supply as simulated_supply
+from powerlab_instruments.simulated import regulation
 from powerlab_instruments.simulated.__main__ import main
 from powerlab_instruments.simulated.bench import SimulatedBench
 from powerlab_instruments.simulated.listener import PortBusyError
@@ -80,8 +80,8 @@ def test_a_full_acquisition_over_visa(visa):
 
 
 def test_the_adapter_of_pyvisa_needs_more_than_its_50_ms(visa, monkeypatch):
-    assert simulated_supply.READING_TIME > 0.05
-    monkeypatch.setattr(simulated_supply, "READING_TIME", 0.3)  # 80 ms would do, but not on a busy machine
+    assert regulation.READING_TIME > 0.05
+    monkeypatch.setattr(regulation, "READING_TIME", 0.3)  # 80 ms would do, but not on a busy machine
     with (
         SimulatedBench(gpib_board=BOARD) as bench,
         closing(visa.open_resource(bench.resources.adapter)) as adapter,

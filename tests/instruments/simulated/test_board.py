@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powerlab_instruments.simulated import digitiser, probe
-from powerlab_instruments.simulated.board import ACTIVE_POWER, IDLE_POWER, Board, Source
+from powerlab_instruments.simulated.board import ACTIVE_POWER, IDLE_POWER, Board
 from powerlab_instruments.simulated.clock import SimulatedClock
 from powerlab_instruments.simulated.digitiser import Digitiser
 from powerlab_instruments.simulated.marker import Marker
 from powerlab_instruments.simulated.probe import NOISE, Probe
-from powerlab_instruments.simulated.supply import SupplyErrors
+from powerlab_instruments.simulated.source import INPUT_CAPACITANCE, Source
+from powerlab_instruments.simulated.supplies import SupplyErrors
 
 MS = 1_000_000
 
@@ -141,6 +142,45 @@ def test_a_later_source_counts_from_its_time_on():
     board.feed(Source(100 * MS, 0.0, 2.2))
     current, _, _ = board.draw(0, np.array([0.0999, 0.1, 0.2]))
     assert current == pytest.approx([IDLE_POWER / 19, 0, 0])
+
+
+@given(st.floats(0, 60), st.floats(0, 60), st.floats(0.1, 3))
+def test_a_source_goes_from_where_it_was_to_where_it_shall_be_without_a_jump(before, voltage, limit):
+    source = Source(0, voltage, limit, before)
+    moments = np.linspace(0, source.settled * 1e-9 + 1e-3, 4001)
+    volts, charging = source.settle(moments)
+    assert volts[[0, -1]] == pytest.approx([before, voltage], abs=4e-3)
+    assert abs(np.diff(volts)).max() <= abs(voltage - before) * (moments[1] / 0.01) + 1e-9
+    assert charging.max() <= limit * (1 + 1e-9)
+    assert float((charging[1:] + charging[:-1]).sum()) / 2 * moments[1] == pytest.approx(
+        INPUT_CAPACITANCE * (voltage - before), abs=1e-4, rel=1e-3
+    )
+
+
+def test_settling_goes_through_a_lead_and_is_over_in_the_end():
+    stepped, settled = board_of(lead=0.5), board_of(lead=0.5)
+    settled.feed(Source(100 * MS, 12.0, 2.2, settled.offered(100 * MS)))
+    stepped.feed(Source(100 * MS, 12.0, 2.2))
+    moments = np.linspace(0, 1, 1001)
+    for a, b in zip(stepped.draw(0, moments)[:2], settled.draw(0, moments)[:2], strict=True):
+        assert a[moments < 0.1] == pytest.approx(b[moments < 0.1])
+        assert a[moments > 0.4] == pytest.approx(b[moments > 0.4], rel=1e-4)
+        assert abs(a - b)[120] > 0.01
+    assert settled.offered(99 * MS) == 19.0
+    assert settled.offered(100 * MS) == 19.0
+    assert settled.offered(2000 * MS) == pytest.approx(12.0)
+
+
+def test_a_surge_takes_all_there_is_for_a_while():
+    board = board_of()
+    board.surge(200 * MS, 300 * MS)
+    assert not board.limited(0, 199 * MS)
+    assert board.limited(0, 250 * MS)
+    assert not board.limited(300 * MS, 400 * MS)
+    current, voltage, limited = board.draw(0, np.array([0.1, 0.201, 0.25, 0.301, 0.4]))
+    assert limited
+    assert current == pytest.approx([IDLE_POWER / 19, 2.2, 2.2, IDLE_POWER / 19, IDLE_POWER / 19])
+    assert voltage[1] < 5
 
 
 @pytest.mark.parametrize("interval", [2e-6, 20e-6, 1e-7])

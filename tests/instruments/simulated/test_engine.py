@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from powerlab_instruments.simulated.exchange import split_messages
 from powerlab_instruments.simulated.forms import Flag, Real, ScpiError, Text, Word, engineering, number
 from powerlab_instruments.simulated.scpi import Instrument, Setting, Settings, command, query
 
@@ -203,3 +204,30 @@ def test_a_suffix_where_none_belongs():
     with pytest.raises(ScpiError) as caught:
         number("10V", "")
     assert caught.value.code == -138
+
+
+_MESSAGE = (
+    st.sampled_from([b"*IDN?", b":CHAN1:LAB 'a#12b'", b'DISP "#"', b"", b"VOLT #H1F", b"X #", b"Y 'open"])
+    | st.binary(max_size=12).map(lambda data: b"SET #2%02d%b" % (len(data), data))
+    | st.binary(max_size=12).map(lambda data: b"SET #1%d%b,'%b'" % (min(len(data), 9), data[:9], b"#13"))
+)
+
+
+@given(st.lists(_MESSAGE), st.integers(1, 20))
+def test_messages_are_told_apart_however_their_bytes_come(messages, chunk):
+    stream, found, rest = b"".join(message + b"\n" for message in messages), [], b""
+    for start in range(0, len(stream), chunk):
+        complete, rest = split_messages(rest + stream[start : start + chunk])
+        found += complete
+    assert found == messages
+    assert rest == b""
+
+
+@given(st.binary(max_size=60), st.integers(1, 20))
+def test_no_bytes_are_lost_between_messages(stream, chunk):
+    found, rest = [], b""
+    for start in range(0, len(stream), chunk):
+        complete, rest = split_messages(rest + stream[start : start + chunk])
+        found += complete
+    assert b"\n".join([*found, rest]) == stream
+    assert (found, rest) == split_messages(stream)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from powerlab_instruments.simulated import supply
+from powerlab_instruments.simulated import regulation
 from powerlab_instruments.simulated.bench import SimulatedBench
 
 IDN = b"Agilent Technologies,E3645A,0,1.7-5.0-1.0\n"
@@ -85,7 +85,7 @@ def test_device_clear_forgets_an_answer_and_the_serial_poll_tells(bench, line):
 
 
 def test_in_real_time_a_reading_is_slower_than_the_adapter_waits(connect, monkeypatch):
-    monkeypatch.setattr(supply, "READING_TIME", 0.3)  # 80 ms would do, but not on a busy machine
+    monkeypatch.setattr(regulation, "READING_TIME", 0.3)  # 80 ms would do, but not on a busy machine
     with SimulatedBench() as bench:
         line = connect(bench.resources.adapter)
         start = time.perf_counter()

@@ -1,8 +1,15 @@
 """The simulated E3645A against the facts of its guides: raw messages in, raw answers out."""
 
+import time
+
+import numpy as np
 import pytest
 
+from powerlab_instruments.simulated import regulation, source
 from powerlab_instruments.simulated.bench import SimulatedBench
+from powerlab_instruments.simulated.board import IDLE_POWER
+from powerlab_instruments.simulated.supplies import SUPPLIES
+from powerlab_traces.errors import PowerlabError
 from tests.instruments.simulated.conftest import speaker
 
 MS = 1_000_000
@@ -107,7 +114,7 @@ def test_reset_leaves_errors_and_events(bench, supply):
     supply(b"APPL 19,1;:OUTP ON;:BAD")
     supply(b"*RST")
     assert bench.supply.output is False
-    assert supply(b"STAT:QUES?;:SYST:ERR?") == b'+2;-113,"Undefined header"\n'
+    assert supply(b"STAT:QUES?;:SYST:ERR?") == b'+3;-113,"Undefined header"\n'
 
 
 def test_readings_are_inside_the_readback_accuracy():
@@ -129,14 +136,16 @@ def test_output_off_reads_nothing(supply):
 def test_constant_current_shows_in_condition_and_latches_in_the_event(bench, supply):
     supply(b"APPL 19,0.5;:OUTP ON")
     assert supply(b"STAT:QUES:COND?") == b"+2\n"  # healthy is 2, not 0
-    assert supply(b"STAT:QUES?") == b"+2\n"
-    bench.board.marker.edge(100 * MS, high=True)
-    bench.board.marker.edge(300 * MS, high=False)
-    bench.clock.advance(200 * MS)
+    assert supply(b"STAT:QUES?") == b"+3\n"  # the board's inrush reached the limit
+    bench.clock.advance(90 * MS)
+    assert supply(b"STAT:QUES?;QUES?") == b"+3;+2\n"
+    bench.board.marker.edge(300 * MS, high=True)
+    bench.board.marker.edge(500 * MS, high=False)
+    bench.clock.advance(400 * MS)
     assert supply(b"STAT:QUES:COND?") == b"+1\n"
     assert float(supply(b"MEAS:CURR?")) == pytest.approx(0.5, abs=0.02)
     assert float(supply(b"MEAS:VOLT?")) < 16
-    bench.clock.advance(600 * MS)
+    bench.clock.advance(800 * MS)
     assert supply(b"STAT:QUES:COND?;EVEN?;EVEN?") == b"+2;+3;+2\n"
 
 
@@ -202,3 +211,122 @@ def test_the_error_queue_holds_twenty(supply):
         supply(b"BAD")
     answers = [supply(b"SYST:ERR?") for _ in range(21)]
     assert answers[18:] == [b'-113,"Undefined header"\n', b'-350,"Queue overflow"\n', b'+0,"No error"\n']
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        (b"VOLT5", -113),  # no blank between header and number
+        (b"VOLTS 5", -113),
+        (b"VOLT 5,6", -108),
+        (b"VOLT", -109),
+        (b"APPL 5 1", -103),  # a blank in place of the comma
+        (b"VOLT :PROT 5", -102),
+        (b"VOLT: PROT 5", -102),
+        (b"TRIG:SOUR EXT", -224),
+        (b"OUTPUT True", -224),
+        (b"VOLT:RANG P8V", -224),  # another model's
+        (b"DISP:TEXT HELLO", -148),
+        (b"DISP:TEXT 5", -128),
+        (b'DISP:TEXT "%b"' % (b"x" * 41), -223),
+        (b"VOLT 40", -222),
+        (b"VOLT:PROT 67", -222),
+        (b"VOLT:PROT 0.5", -222),
+        (b"*SAV 6", -222),
+        (b"*TRG", -211),
+        (b"VOLT 5 HZ", -131),
+        (b"VOLTAGEVOLTAGE 5", -112),
+        (b"SYST:REM", 514),
+        (b"SYST:RWL", 514),
+        (b"SYST:LOC", 514),
+        (b"CAL:VOLT 5.0", 702),
+        (b"CAL:CURR:LEV MIN", 702),
+        (b"CAL:SEC:STAT OFF,HP003645", 703),
+        (b"CAL:SEC:STAT OFF,HP00364500000000", 704),
+    ],
+)
+def test_every_mistake_has_its_code_and_changes_nothing(bench, supply, message, code):
+    before = dict(bench.supply.values)
+    assert supply(message) == b""
+    assert list(bench.supply.errors) == [code]
+    assert bench.supply.values == before
+    answer = supply(b"SYST:ERR?").decode()
+    assert answer.startswith(f'{code:+d},"')
+
+
+def test_calibration_is_secured_and_states_have_names(supply):
+    assert supply(b"CAL:SEC:STAT?;:CAL:COUN?") == b"1;+0\n"
+    supply(b"CAL:SEC:STAT ON")
+    supply(b'MEM:STAT:NAME 2,"JETSON BOARD"')
+    assert supply(b"MEM:STAT:NAME? 2;NAME? 3") == b'"JETSON BO";""\n'
+    assert supply(b"SYST:ERR?") == b'+0,"No error"\n'
+
+
+@pytest.mark.parametrize("name", SUPPLIES)
+def test_a_sibling_has_ranges_and_limits_of_its_own(name):
+    model = SUPPLIES[name]
+    with SimulatedBench(virtual=True, supply_model=name.lower()) as bench:
+        supply = speaker(bench.supply)
+        assert supply(b"*IDN?").split(b",")[1] == name.encode()
+        for word, selected in ((b"LOW", model.low), (b"HIGH", model.high)):
+            answer = supply(b"VOLT:RANG %b;RANG?;:VOLT? MAX;:CURR? MAX" % word).decode().strip().split(";")
+            assert answer[0] == selected.name
+            assert float(answer[1]) == pytest.approx(1.03 * selected.voltage)
+            assert float(answer[2]) == pytest.approx(1.03 * selected.current)
+        supply(b"*RST")
+        assert float(supply(b"CURR?")) == model.low.current
+        assert float(supply(b"VOLT:PROT?")) == pytest.approx(1.1 * model.high.voltage)
+        assert supply(b"SYST:ERR?") == b'+0,"No error"\n'
+
+
+def test_an_unknown_supply_is_refused_with_those_there_are():
+    with pytest.raises(PowerlabError, match=r"'E3631A'.*E3640A, .*E3645A"):
+        SimulatedBench(supply_model="E3631A")
+
+
+def test_the_output_takes_time_on_the_leads_and_the_inrush_reaches_the_limit(bench, supply):
+    supply(b"APPL 19,2;:OUTP ON")
+    assert float(supply(b"MEAS?")) == pytest.approx(19, abs=0.05)  # where time is virtual it waits until it can tell
+    moments = np.arange(0.0, 0.2, 1e-4)
+    current, voltage, limited = bench.board.draw(0, moments)
+    assert limited
+    assert voltage[0] < 0.1
+    assert (np.diff(voltage) >= 0).all()
+    assert abs(voltage[moments > source.SETTLING_TIME + 0.02] - 19).max() < 0.25
+    assert current[moments < 0.009] == pytest.approx(2, abs=0.015)
+    assert current[-1] == pytest.approx(IDLE_POWER / 19, rel=0.01)
+    charge = float((current - IDLE_POWER / 19).sum()) * 1e-4
+    assert charge == pytest.approx(source.INPUT_CAPACITANCE * 19, rel=0.05)
+    bench.clock.advance(300 * MS)
+    assert supply(b"STAT:QUES?;QUES?") == b"+3;+2\n"
+    supply(b"OUTP OFF")
+    current, voltage, limited = bench.board.draw(300 * MS, moments)
+    assert not limited
+    assert current.max() == 0  # the capacitors feed the board
+    assert voltage[0] == pytest.approx(19, abs=0.05)
+    assert voltage[moments > source.SETTLING_TIME].max() < 0.2
+
+
+def test_the_crowbar_is_immediate(bench, supply):
+    supply(b"APPL 19,2;:OUTP ON")
+    bench.clock.advance(500 * MS)
+    bench.supply.trip()
+    _, voltage, _ = bench.board.draw(500 * MS, np.array([-1e-6, 0.0, 1e-6]))
+    assert voltage == pytest.approx([19, 0, 0], abs=0.05)
+    assert supply(b"VOLT:PROT:TRIP?;:OUTP?;:STAT:QUES?;QUES:COND?") == b"1;1;+515;+0\n"
+    supply(b"VOLT:PROT:CLE")
+    assert supply(b"VOLT:PROT:TRIP?;:STAT:QUES:COND?") == b"0;+2\n"
+
+
+def test_in_real_time_programming_and_reading_take_their_time():
+    with SimulatedBench() as bench:
+        supply = speaker(bench.supply)
+        start = time.perf_counter()
+        supply(b"VOLT 5")
+        assert time.perf_counter() - start >= regulation.PROGRAMMING_TIME
+        start = time.perf_counter()
+        supply(b"VOLT?;:OUTP?;*IDN?")
+        assert time.perf_counter() - start < regulation.PROGRAMMING_TIME
+        start = time.perf_counter()
+        supply(b"MEAS:VOLT?")
+        assert time.perf_counter() - start >= regulation.READING_TIME
