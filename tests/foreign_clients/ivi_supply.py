@@ -1,6 +1,7 @@
 """python-ivi's agilentE3645A over the simulated Prologix adapter: range, output, measurement."""
 
 import sys
+import time
 
 import ivi
 from raw_socket import RawSocket
@@ -16,6 +17,7 @@ output.ovp_limit = 22.0
 output.enabled = True
 assert abs(output.voltage_level - 19.0) < 1e-6
 assert output.enabled
+time.sleep(0.3)  # the output takes a moment to settle; read at once it is still rising
 volts, amperes = output.measure("voltage"), output.measure("current")
 assert abs(volts - 19.0) < 0.1, volts
 assert 0 < amperes < 2, amperes
