@@ -12,6 +12,7 @@ from powerlab_instruments.errors import DeviceError, InstrumentError, NoAnswer
 from powerlab_instruments.link import Visa
 from powerlab_instruments.probe import CurrentProbe1146B
 from powerlab_instruments.scope import MSOX2024A
+from powerlab_instruments.screen import Screen, screens
 from powerlab_instruments.supply import E3645A, SETPOINT_STEP
 from powerlab_traces.chain import CurrentChain, SupplyLimits
 from powerlab_traces.clock import Clock, HostClock
@@ -66,6 +67,14 @@ class Bench:
             self._closed_by_owner()
             raise
         self.channel = self.scope.channel(file.scope.channel)
+        self.screen = self._first_screen()
+
+    def _first_screen(self) -> Screen:
+        """bench.toml's, or the one that holds everything the supply may give."""
+        scope = self.file.scope
+        if scope.full_scale is None or scope.centre is None:
+            return screens(self.probe, self.file.supply.current_limit)[0]
+        return Screen(scope.full_scale, scope.centre)
 
     @property
     def simulated(self) -> bool:
@@ -104,9 +113,14 @@ class Bench:
     def _set_up_scope(self) -> None:
         scope, marker = self.file.scope, self.file.marker
         self.scope.prepare((scope.channel,), digital_threshold=marker.threshold)
-        self.probe.set_up(self.channel, full_scale=scope.full_scale, centre=scope.centre)
-        self.scope.check("the probe's channel")
+        self.show(self.screen)
         self.scope.trigger_on(f"DIG{marker.bit}")
+
+    def show(self, screen: Screen) -> None:
+        """Set the probe's channel to this screen; it stays so after a recovery, too."""
+        self.screen = screen
+        self.probe.set_up(self.channel, full_scale=screen.full_scale, centre=screen.centre)
+        self.scope.check("the probe's channel")
 
     def recover(self, silence: NoAnswer, lost: str) -> None:
         """Come back from an instrument's silence, and note what it cost.

@@ -3,9 +3,9 @@
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from powerlab_traces.errors import PowerlabError
 
@@ -23,10 +23,17 @@ class ScopeTable(_Table):
 
     resource: str
     channel: int = Field(1, ge=1, le=4)  # analog input with the probe
-    full_scale: float = Field(gt=0)  # A over the screen's eight divisions
-    centre: float  # A at the middle of the screen
+    # A over the screen's eight divisions; None, in the file "auto", has it chosen by what the board draws
+    full_scale: Annotated[float | None, Field(gt=0), BeforeValidator(lambda it: None if it == "auto" else it)] = None
+    centre: float | None = None  # A at the middle of the screen
     record: float = Field(2.0, gt=0, le=500)  # s
     sample_rate: float = Field(50e3, gt=0)  # 1/s
+
+    @model_validator(mode="after")
+    def _centred(self) -> "ScopeTable":
+        if (self.full_scale is None) != (self.centre is None):
+            raise ValueError('give both full_scale and centre, or full_scale = "auto" without centre')
+        return self
 
 
 class ProbeTable(_Table):
@@ -148,8 +155,9 @@ timeout = 5.0                       # s, for an instrument's answer
 [scope]                             # Keysight MSO-X 2024A
 resource = "TCPIP0::192.168.1.20::5025::SOCKET"   # or USB0::0x0957::0x1796::MY12345678::INSTR
 channel = 1                         # analog input with the probe
-full_scale = 0.8                    # A over the screen; the smaller, the smaller the scope's gain error
-centre = 0.4                        # A at mid-screen; 0 A and the largest peak must both be on the screen
+full_scale = "auto"                 # the smallest screen that holds what the board draws while the network warms up;
+                                    # or A over the screen, with centre = A at mid-screen: the smaller, the smaller
+                                    # the scope's gain error, but 0 A and the largest peak must both be on it
 record = 2.0                        # s for each record
 sample_rate = 50e3                  # 1/s; a whole fraction of what the scope delivers
 

@@ -126,6 +126,10 @@ def capture(bench: Bench, workload: Workload, plan: Plan, path: Path, *, progres
         warm = workload.warm_up(plan.warmup)
         if warm:
             recording.expect(max(warm[1:] or warm))  # the first pass is slower than any later one
+        if recording.has_choice:
+            progress.step("choosing the scope's screen")
+            with recording.ranging():
+                workload.warm_up(max(1, int(recording.room / recording.longest)) if recording.longest else 1)
         timed = 0.0
         while not stop.asked and (share := _share(plan, recording.window_count, timed)) < 1:
             progress.done(share)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from powerlab.bench import Bench
+from powerlab.ranging import Ranging
 from powerlab.workload import WorkloadError
 from powerlab_instruments.errors import NoAnswer
 from powerlab_traces.chain import SupplyReading
@@ -43,6 +44,8 @@ class Recording:
     If the board is off and bench.toml lets powerlab switch it on, a zero record is taken first: with no current
     in the lead, it takes out the offsets of probe and scope. Leaving it takes the last idle record and finishes the
     file; on an error or Ctrl-C what was recorded is kept, and the file says that it ended early.
+
+    With `full_scale = "auto"` the scope's screen is chosen in `ranging`, and the first idle record waits for that.
     """
 
     def __init__(
@@ -65,6 +68,8 @@ class Recording:
         self._longest = 0.0  # s, of the windows so far
         self._last_low: int | None = None
         self._open: _Open | None = None
+        self._ranging = Ranging(bench)
+        self._idle_due = True
 
     def __enter__(self) -> Self:
         self._writer = RunWriter(self.path)  # first: a name that cannot be written costs nothing
@@ -72,9 +77,10 @@ class Recording:
             self.bench.make_ready()
             self._writer.describe(self._provenance(), self.bench.chain(), self.bench.supply_limits())
             if not self.bench.powered:
-                self._take(RecordKind.ZERO, self.idle or self.bench.file.scope.record)
+                self._take_zeros()
                 self.bench.power_on()
-            self.take_idle()
+            if not self.has_choice:
+                self.take_idle()
             # Once more: the board is on now.
             self._writer.describe_settings(self.bench.settings())
         except BaseException as error:
@@ -95,6 +101,31 @@ class Recording:
         else:
             self._end_early(error)
 
+    @property
+    def has_choice(self) -> bool:
+        """Whether the scope's screen is still to be chosen, in `ranging`."""
+        return self._idle_due and self._ranging.has_choice
+
+    @contextmanager
+    def ranging(self) -> Iterator[None]:
+        """Choose the scope's screen by what the board draws while the body runs, before the first window.
+
+        Let the body do what the windows will do. A record is taken on the widest screen meanwhile; it is not stored.
+        Where bench.toml gives the screen, the body just runs. Without a `ranging` the widest screen stays.
+        """
+        if not self.has_choice:
+            yield
+            return
+        self.bench.insist(lambda: self._arm_now(self.duration))
+        armed = self.bench.clock.now()
+        yield
+        try:
+            self._wait_from(armed, self.duration)
+            self.note(self._ranging.choose(self.bench.scope.fetch(f"CHAN{self.bench.channel.n}", "A")))
+        except NoAnswer as silence:
+            self.bench.recover(silence, "and the widest screen kept")
+        self._screen_changed()
+
     @contextmanager
     def window(self, images: int = 1, label: str = "") -> Iterator[None]:
         """Time one batch of `images`: the marker is high while the body runs.
@@ -113,6 +144,9 @@ class Recording:
 
     def open_record(self) -> float:
         """Arm a record; the seconds of windows that fit into it, counted from the first marker edge."""
+        if self.has_choice:
+            self.note(f"the scope's screen was not chosen and stayed wide, {self.bench.screen}: use Recording.ranging")
+            self.take_idle()
         self._open = self.bench.insist(self._arm)
         return self.room
 
@@ -134,7 +168,8 @@ class Recording:
         """Wait for the armed record to end, fetch it, and bring it to the disk with its windows.
 
         A record whose instruments fall silent is lost: its windows stay without a record, the bench is recovered,
-        and the run goes on. The second loss in a row ends it.
+        and the run goes on. The second loss in a row ends it. After a record that clipped, the next one is taken on a
+        wider screen where there is a choice.
         """
         if self._open is None:
             raise RuntimeError("no record is open")
@@ -143,9 +178,11 @@ class Recording:
         if armed.windows:
             end = armed.windows[0].start + int((1 - PRE_ROLL) * self.duration * 1e9)
             clock.sleep((end - clock.now()) * 1e-9)
+        clipped = False
         try:
             scope.wait(self.bench.file.timeout, clock)
-            self._store(RecordKind.ACTIVE, armed.armed, armed.before, armed.windows)
+            record = self._store(RecordKind.ACTIVE, armed.armed, armed.before, armed.windows)
+            clipped = bool(len(record.clipped))
             self._lost_before = False
         except NoAnswer as silence:
             if self._lost_before:
@@ -155,6 +192,9 @@ class Recording:
             self._next += 1  # no later record takes the number that its windows name
             self.bench.recover(silence, f"record {self._next - 1} with its windows was lost")
         self._open = None
+        if clipped and self._ranging.widen():
+            self.note(f"record {self._next - 1} clipped; from record {self._next} on the screen is {self.bench.screen}")
+            self._screen_changed()
 
     def cancel_record(self) -> None:
         """Give up the armed record, in which nothing ran."""
@@ -200,6 +240,7 @@ class Recording:
 
     def take_idle(self) -> None:
         """Take one idle record, if idle records are wanted."""
+        self._idle_due = False
         if self.idle > 0:
             self._take(RecordKind.IDLE, self.idle)
 
@@ -218,21 +259,36 @@ class Recording:
         if self._last_low is not None:
             clock.sleep(SHORTEST_GAP - (clock.now() - self._last_low) * 1e-9)
 
-    def _take(self, kind: RecordKind, duration: float) -> None:
+    def _take_zeros(self) -> None:
+        self._ranging.zero_each(lambda: self._take(RecordKind.ZERO, self.idle or self.bench.file.scope.record))
+
+    def _take(self, kind: RecordKind, duration: float) -> Record:
         """A record without windows, triggered at once."""
-        self.bench.insist(lambda: self._take_once(kind, duration))
+        return self.bench.insist(lambda: self._take_once(kind, duration))
 
-    def _take_once(self, kind: RecordKind, duration: float) -> None:
-        bench = self.bench
-        before = bench.supply.read(bench.clock)
-        bench.scope.arm(duration, bench.clock)
-        armed = bench.clock.now()
-        bench.scope.force_trigger()
-        bench.clock.sleep((1 - PRE_ROLL) * duration)
-        bench.scope.wait(bench.file.timeout, bench.clock)
-        self._store(kind, armed, before, ())
+    def _take_once(self, kind: RecordKind, duration: float) -> Record:
+        before = self.bench.supply.read(self.bench.clock)
+        self._arm_now(duration)
+        armed = self.bench.clock.now()
+        self._wait_from(armed, duration)
+        return self._store(kind, armed, before, ())
 
-    def _store(self, kind: RecordKind, armed: int, before: SupplyReading, windows: Sequence[HostWindow]) -> None:
+    def _arm_now(self, duration: float) -> None:
+        self.bench.scope.arm(duration, self.bench.clock)
+        self.bench.scope.force_trigger()
+
+    def _wait_from(self, triggered: int, duration: float) -> None:
+        """Wait for a record of `duration` that was triggered at this time of the host."""
+        clock = self.bench.clock
+        clock.sleep((1 - PRE_ROLL) * duration - (clock.now() - triggered) * 1e-9)
+        self.bench.scope.wait(self.bench.file.timeout, clock)
+
+    def _screen_changed(self) -> None:
+        self._writer.describe_chain(self.bench.chain())
+        self._writer.describe_settings(self.bench.insist(self.bench.settings))
+        self.take_idle()
+
+    def _store(self, kind: RecordKind, armed: int, before: SupplyReading, windows: Sequence[HostWindow]) -> Record:
         bench = self.bench
         wave = bench.scope.fetch(f"CHAN{bench.channel.n}", "A")
         pod = bench.scope.fetch("POD1") if kind is RecordKind.ACTIVE else None
@@ -260,6 +316,7 @@ class Recording:
         self._writer.append(record, windows)
         self._next += 1
         self._stored += 1
+        return record
 
     def note(self, text: str) -> None:
         """Say something that whoever reads the run should know; once is enough."""

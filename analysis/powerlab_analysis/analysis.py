@@ -13,7 +13,7 @@ from powerlab_analysis.measured import Measured, Source, rectangular
 from powerlab_analysis.model import Model, spread, zero_of
 from powerlab_analysis.noise import Noise, pooled
 from powerlab_analysis.result import Result, Truth, WindowEnergy, budget_of
-from powerlab_analysis.survey import Cut, Level, survey
+from powerlab_analysis.survey import Cut, Level, Survey, survey
 from powerlab_traces.run import Run, TrueWindow
 
 IDLE_DRIFT = Source("idle drift")
@@ -31,10 +31,11 @@ def analyse(run: Run) -> Result:
         A record's current is not in amperes.
     """
     seen = survey(run)
-    model = Model(run.chain, run.supply, zero_of(seen.zeros, run.chain))
+    zeros, unzeroed = _zeros(seen)
+    model = Model(run.chain, run.supply, zero_of(zeros, run.chain))
     idle_noise = pooled([level.noise for level in seen.idles])
     # A zero record holds the noise of probe and scope alone; an idle record the board's as well.
-    noise = pooled([level.noise for level in seen.zeros]) or idle_noise
+    noise = pooled([level.noise for level in zeros]) or idle_noise
     idle, idle_current, change = _idle(model, seen.idles, idle_noise)
     kept = _window_energies(model, seen.cuts)
     clock = compare([alignment.tie for alignment in seen.alignments if alignment.kept])
@@ -51,6 +52,7 @@ def analyse(run: Run) -> Result:
         notes=(
             *run.notes,
             *seen.notes,
+            *unzeroed,
             *notes.zero_notes(model),
             *notes.idle_notes(model, seen.idles, idle_current, change),
             *notes.window_notes([window.seconds for window in kept]),
@@ -62,6 +64,20 @@ def analyse(run: Run) -> Result:
         ),
     )
     return _with_quantities(result, model, seen.cuts, noise, idle) if kept else result
+
+
+def _zeros(seen: Survey) -> tuple[tuple[Level, ...], tuple[str, ...]]:
+    """The zero records of the screens that idle and windows were recorded on, none if one of these has none; notes.
+
+    A capture that chooses its screen takes zeros on several before it knows which.
+    """
+    used = {cut.stretch.screen for cut in seen.cuts} | {level.stretch.screen for level in seen.idles}
+    zeros = tuple(level for level in seen.zeros if level.stretch.screen in used) if used else seen.zeros
+    if seen.zeros and used - {level.stretch.screen for level in zeros}:
+        return (), (
+            "the zero records are not of every setting of the scope's channel that was used: none was subtracted",
+        )
+    return zeros, ()
 
 
 def _with_quantities(

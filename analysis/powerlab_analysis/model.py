@@ -1,7 +1,8 @@
 """The measurement model: from digitised current and the supply's voltage to energy, and what is not known of it."""
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +34,15 @@ DRIFT_BETWEEN = Source("offset drift between idle and windows")
 
 @dataclass(frozen=True, slots=True)
 class Zero:
-    """The reading without current, in A, as the mean of the zero records.
+    """The reading without current, in A, as the mean of the zero records of each screen.
 
-    `u` is its standard uncertainty from noise and quantisation, with `dof` degrees of freedom; `half_range` is
-    half of what the zero records differ by.
+    A screen is one scale and offset of the scope's channel, known by the value of its code 0 (`Stretch.screen`); the
+    scope's own offset is another on each. `u` is the standard uncertainty from noise and quantisation, with `dof`
+    degrees of freedom; `half_range` is half of what the zero records of one screen differ by. Of several screens the
+    worst.
     """
 
-    current: float
+    currents: Mapping[float, float]
     u: float
     dof: float
     half_range: float
@@ -47,19 +50,26 @@ class Zero:
 
 def zero_of(levels: Sequence[Level], chain: CurrentChain) -> Zero | None:
     """The zero that the zero records give; None without any."""
-    if not levels:
+    screens: defaultdict[float, list[Level]] = defaultdict(list)
+    for level in levels:
+        screens[level.stretch.screen].append(level)
+    if not screens:
         return None
-    currents = [level.stretch.current for level in levels]
+    currents = {screen: [level.stretch.current for level in found] for screen, found in screens.items()}
     variances = [
-        level.noise.of_mean(level.stretch.seconds) ** 2
-        + _quantisation_of_mean(level.stretch.seconds, level.stretch, level.noise, chain.resolution) ** 2
-        for level in levels
+        sum(
+            level.noise.of_mean(level.stretch.seconds) ** 2
+            + _quantisation_of_mean(level.stretch.seconds, level.stretch, level.noise, chain.resolution) ** 2
+            for level in found
+        )
+        / len(found) ** 2
+        for found in screens.values()
     ]
     return Zero(
-        current=sum(currents) / len(currents),
-        u=math.sqrt(sum(variances)) / len(variances),
+        currents={screen: sum(values) / len(values) for screen, values in currents.items()},
+        u=math.sqrt(max(variances)),
         dof=min(level.noise.dof for level in levels),
-        half_range=(max(currents) - min(currents)) / 2,
+        half_range=max((max(values) - min(values)) / 2 for values in currents.values()),
     )
 
 
@@ -82,8 +92,8 @@ class Model:
 
     def currents(self, stretches: Sequence[Stretch]) -> NDArray[np.float64]:
         """Mean currents in A, the zero subtracted [n]."""
-        zero = self.zero.current if self.zero else 0.0
-        return np.array([stretch.current for stretch in stretches]) - zero
+        zeros = self.zero.currents if self.zero else {}
+        return np.array([stretch.current - zeros.get(stretch.screen, 0.0) for stretch in stretches])
 
     def energies(self, stretches: Sequence[Stretch]) -> NDArray[np.float64]:
         """Energies at the board's input in J [n]."""

@@ -25,9 +25,10 @@ def zero_notes(model: Model) -> Iterator[str]:
     if zero is None:
         yield f"no zero record: the offset limits of probe and scope, {prefixed(limit, 'A')}, count in full"
         return
-    if abs(zero.current) > limit + 2 * zero.u:
+    farthest = max(zero.currents.values(), key=abs)
+    if abs(farthest) > limit + 2 * zero.u:
         yield (
-            f"the zero is {prefixed(zero.current, 'A')}, beyond the {prefixed(limit, 'A')} that probe and scope "
+            f"the zero is {prefixed(farthest, 'A')}, beyond the {prefixed(limit, 'A')} that probe and scope "
             "may be off by: set the probe's zero and check its battery"
         )
     if zero.half_range > chain.drift_limit:

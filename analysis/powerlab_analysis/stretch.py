@@ -13,8 +13,9 @@ class Stretch:
     """Mean and variance of the current over a stretch of samples, and the supply's readings around it.
 
     `current` (A) is as digitised, the zero not yet subtracted; `variance` (A^2) is that of the samples around
-    their mean. `interval` (s) is one sample, `step` (A) one code of the stored trace, `marker_interval` (s)
-    one sample of the marker that bounds the stretch (0 where none does). `voltage` (V) and `supply_current`
+    their mean. `interval` (s) is one sample, `step` (A) one code of the stored trace, `screen` (A) the value of code 0,
+    which tells one scale and offset of the scope's channel from another; `marker_interval` (s) is one sample of the
+    marker that bounds the stretch (0 where none does). `voltage` (V) and `supply_current`
     (A) are the means of the supply's readings before and after the record, `voltage_change` (V) how far the
     two voltages differ.
     """
@@ -24,6 +25,7 @@ class Stretch:
     current: float
     variance: float
     step: float
+    screen: float
     marker_interval: float
     voltage: float
     voltage_change: float
@@ -54,6 +56,7 @@ def stretch(record: Record, window: Window | None = None) -> Stretch:
         current=mean * trace.scale + trace.offset,
         variance=float(np.square(codes - mean).mean()) * trace.scale**2,
         step=abs(trace.scale),
+        screen=trace.offset,
         marker_interval=record.marker.interval if window is not None and record.marker is not None else 0.0,
         voltage=(record.before.voltage + record.after.voltage) / 2,
         voltage_change=abs(record.after.voltage - record.before.voltage),

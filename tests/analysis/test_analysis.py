@@ -114,6 +114,17 @@ def test_the_zero_is_subtracted_and_narrows_the_interval(bench):
     assert any("no zero record" in note for note in raw.notes)
 
 
+def test_zeros_of_another_screen_are_left_out(bench):
+    run = planned(bench)
+    first = run.records[0]
+    elsewhere = dataclasses.replace(first, current=dataclasses.replace(first.current, offset=-0.7))
+    both = analyse(dataclasses.replace(run, records=[dataclasses.replace(elsewhere, index=9), *run.records]))
+    assert both.power_total == analyse(run).power_total
+    alone = analyse(dataclasses.replace(run, records=[elsewhere, *run.records[1:]]))
+    assert alone.power_total == analyse(planned(bench, zero=False)).power_total
+    assert any("not of every setting" in note for note in alone.notes)
+
+
 def test_zero_records_at_the_end_count_for_windows_before(bench):
     crooked = bench.but(chain=CHAIN, offset=0.04)
     run = planned(crooked)

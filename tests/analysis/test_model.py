@@ -23,6 +23,7 @@ def stretch(current, seconds=2.0, variance=0.0, voltage=19.0, **more):
             "current": current,
             "variance": variance,
             "step": STEP,
+            "screen": 0.0,
             "marker_interval": 0.0,
             "voltage": voltage,
             "voltage_change": 0.0,
@@ -196,10 +197,18 @@ def test_zeros_that_move_more_than_their_limit_widen_it(bench):
     levels = [Level(0, stretch(current), Noise(0.0, 20e-6, 100)) for current in (0.010, 0.030)]
     zero = zero_of(levels, bench.chain)
     assert zero is not None
-    assert zero.current == pytest.approx(0.020)
+    assert zero.currents == pytest.approx({0.0: 0.020})
     assert model(bench, zero, drift_limit=0.002).drift == pytest.approx(0.010)
     assert model(bench, zero, drift_limit=0.050).drift == pytest.approx(0.050)
     assert zero_of([], bench.chain) is None
+
+
+def test_each_screen_has_a_zero_of_its_own(bench):
+    quiet = Noise(0.0, 20e-6, 100)
+    levels = [Level(0, stretch(0.01, screen=-1), quiet), Level(1, stretch(0.03, screen=-2), quiet)]
+    zeroed = model(bench, zero_of(levels, bench.chain), drift_limit=0.001)
+    assert zeroed.currents([stretch(0.5, screen=-1), stretch(0.5, screen=-2)]) == pytest.approx([0.49, 0.47])
+    assert zeroed.drift == pytest.approx(0.001)  # the zeros of two screens may differ: the scope's offset does
 
 
 def test_spread_of_equal_windows_is_s_over_root_n():

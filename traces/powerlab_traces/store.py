@@ -91,8 +91,12 @@ class RunWriter:
             group.create_group(name).attrs.update(mapping)
         group.create_group(schema.SETTINGS)
         self.describe_settings(provenance.settings)
-        _write_fields(self._entry.create_group(schema.CHAIN), chain)
         _write_fields(self._entry.create_group(schema.SUPPLY), supply)
+        self.describe_chain(chain)
+
+    def describe_chain(self, chain: CurrentChain) -> None:
+        """Write how the current was digitised, in place of what was written before."""
+        _write_fields(self._entry.require_group(schema.CHAIN), chain)
         self._file.flush()
 
     def describe_settings(self, settings: Mapping[str, Mapping[str, str]]) -> None:
