@@ -36,3 +36,24 @@ class Record:
     fetched: int
     before: SupplyReading
     after: SupplyReading
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSummary:
+    """A record without its samples: mean, least and largest are in `unit`; the rest is as in `Record`."""
+
+    index: int
+    kind: RecordKind
+    segment: int
+    samples: int
+    interval: float  # s
+    unit: str
+    start: float  # s after the trigger
+    mean: float
+    least: float
+    largest: float
+    clipped: int  # how many samples
+    armed: int
+    fetched: int
+    before: SupplyReading
+    after: SupplyReading

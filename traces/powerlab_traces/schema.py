@@ -1,14 +1,15 @@
-"""Names and numbers of the run file, version 1. No other module spells any of them.
+"""Names and numbers of the run file, version 2. No other module spells any of them.
 
 The layout is HDF5 with NeXus classes (NXroot / NXentry / NXdata) and CF attributes (`scale_factor`, `add_offset`,
-`units`): a stored integer times `scale_factor` plus `add_offset` is the value in `units`.
+`units`): a stored integer times `scale_factor` plus `add_offset` is the value in `units`. See docs/file-format.md.
 """
 
 from typing import Final
 
 FORMAT: Final = "powerlab run"
-VERSION: Final = 1
-UNFINISHED: Final = ".part"  # suffix of a run that is still being captured
+VERSION: Final = 2
+JOURNAL: Final = ".journal"  # suffix of a run that is still being captured, or was cut off
+UNFINISHED: Final = ".part"  # suffix of a run file that is being assembled from its journal
 
 # root attributes
 FORMAT_NAME: Final = "format"
@@ -16,7 +17,7 @@ FORMAT_VERSION: Final = "format_version"
 SIMULATED: Final = "simulated"
 
 ENTRY: Final = "entry"
-RECORDS: Final = "records"  # group; one group a record, named by its index with at least six digits
+RECORDS: Final = "records"  # group of columns [records]
 WINDOWS: Final = "windows"  # group of columns [windows]
 TRUTH: Final = "truth"  # group of columns [windows]; simulated runs only
 CHAIN: Final = "current_chain"  # attributes: the fields of CurrentChain
@@ -24,20 +25,40 @@ SUPPLY: Final = "supply_limits"  # attributes: the fields of SupplyLimits
 PROVENANCE: Final = "provenance"  # attributes, and a group of attributes for each mapping
 NOTES: Final = "notes"  # utf-8 strings [n]
 BENCH: Final = "bench"  # utf-8 string: bench.toml
+OVERVIEW: Final = "overview"  # group: the whole run in amperes, for a first look
+STACK: Final = "stack_{}"  # group: the records of one length, rate and scale
 
-# a record
+# columns of the records
 KIND: Final = "kind"
 INDEX: Final = "index"
+SEGMENT: Final = "segment"  # which run of powerlab took it: 0, and one more each time the capture was resumed
+STACK_NUMBER: Final = "stack"
+ROW: Final = "row"  # in the stack
 ARMED: Final = "armed_ns"  # host's monotonic clock
 FETCHED: Final = "fetched_ns"
-CURRENT: Final = "current"  # integer codes [n]
-MARKER: Final = "marker"  # bytes [m], bit d is digital input Dd
-CLIPPED: Final = "clipped"  # numbers of the current's samples [k]
-READINGS: Final = "supply"  # group of columns [2]: before, after
+START: Final = "start_s"  # time of the first sample after the trigger
+MARKER_START: Final = "marker_start_s"
+DIGEST: Final = "sha256"  # hexadecimal, of the current's codes as little-endian bytes
+MARKER_DIGEST: Final = "marker_sha256"
+SUM: Final = "sum"  # of the current's codes, exact
+LEAST: Final = "least"  # code
+LARGEST: Final = "largest"  # code
+CLIPPED_COUNT: Final = "clipped_count"
+BEFORE: Final = "{}_before"  # a column of the supply's reading before the record
+AFTER: Final = "{}_after"
+# and, in the same group, one number for each clipped sample of the run, record after record
+CLIPPED: Final = "clipped_sample"
+
+# a stack
+CURRENT: Final = "current"  # integer codes [rows, n]
+TIME: Final = "time"  # s after the trigger [n]: of the first record; see `start_s` for the others
+MARKER: Final = "marker"  # bytes [rows, m], bit d is digital input Dd
+MARKER_TIME: Final = "marker_time"  # packed like a trace [m]
+RECORD: Final = "record"  # number of the record in each row [rows]
+BLOCKS: Final = "blocks_{}"  # group: least, largest and exact sum of each block of that many samples [rows, blocks]
 
 # a trace
 INTERVAL: Final = "interval_s"
-START: Final = "start_s"
 SCALE: Final = "scale_factor"
 OFFSET: Final = "add_offset"
 UNIT: Final = "units"
@@ -47,13 +68,12 @@ START_NS: Final = "start_ns"
 STOP_NS: Final = "stop_ns"
 IMAGES: Final = "images"
 LABEL: Final = "label"
-RECORD: Final = "record"
 ENERGY: Final = "energy_J"
-TIME: Final = "time_ns"
-VOLTAGE: Final = "voltage_V"
-AMPERES: Final = "current_A"
-REGULATION: Final = "regulation"
-LIMITED: Final = "limited"
+READ: Final = "supply_ns"
+VOLTAGE: Final = "supply_V"
+AMPERES: Final = "supply_A"
+REGULATION: Final = "supply_regulation"
+LIMITED: Final = "supply_limited"
 
 # provenance
 CREATED: Final = "created"
@@ -69,3 +89,5 @@ HOST: Final = "host"
 NX_CLASS: Final = "NX_class"
 NX_DEFAULT: Final = "default"
 NX_SIGNAL: Final = "signal"
+NX_AXES: Final = "axes"
+NX_AUXILIARY: Final = "auxiliary_signals"

@@ -1,0 +1,40 @@
+"""Sums of blocks are exact, and so is every sum made of them."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as nst
+
+from powerlab_traces.pyramid import BLOCK, COARSE, blocks_of, exact_sum
+
+CODES = nst.arrays(
+    st.sampled_from([np.uint8, np.uint16, np.uint32]), st.integers(1, 3 * COARSE), elements=st.integers(0, 255)
+)
+
+
+@given(CODES)
+def test_blocks_hold_least_largest_and_sum(codes: np.ndarray) -> None:
+    codes[-1] = np.iinfo(codes.dtype).max
+    blocks = blocks_of(codes)
+    parts = [codes[k : k + BLOCK] for k in range(0, len(codes), BLOCK)]
+    assert blocks.least.tolist() == [int(it.min()) for it in parts]
+    assert blocks.largest.tolist() == [int(it.max()) for it in parts]
+    assert blocks.total.tolist() == [sum(it.tolist()) for it in parts]
+    assert blocks.least.dtype == codes.dtype
+    coarse, again = blocks.coarser(COARSE), blocks_of(codes, COARSE)
+    for name in ("least", "largest", "total"):
+        np.testing.assert_array_equal(getattr(coarse, name), getattr(again, name))
+
+
+@given(CODES, st.data())
+def test_a_sum_from_blocks_is_the_sum_of_the_codes(codes: np.ndarray, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(codes) - 1))
+    stop = data.draw(st.integers(start + 1, len(codes)))
+    blocks, read = blocks_of(codes), []
+
+    def part(span: slice) -> np.ndarray:
+        read.append(span.stop - span.start)
+        return codes[span]
+
+    assert exact_sum(slice(start, stop), part, lambda span: blocks.total[span]) == sum(codes[start:stop].tolist())
+    assert sum(read) < 2 * BLOCK  # most of it was not read

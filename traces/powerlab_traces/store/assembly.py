@@ -1,0 +1,313 @@
+"""From a journal to a run file: at the end of a capture, or after what ended it early."""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from powerlab_traces import schema
+from powerlab_traces.errors import TraceError
+from powerlab_traces.pyramid import BLOCK, Blocks
+from powerlab_traces.store.columns import TEXT, write_columns
+from powerlab_traces.store.journal import Entry, Frame, is_being_written, read_journal
+from powerlab_traces.store.overview import write_overview
+from powerlab_traces.store.packed import Packed
+from powerlab_traces.store.stack import Stack
+
+RECORD_TYPES: Mapping[str, Any] = {
+    schema.INDEX: np.int64,
+    schema.KIND: TEXT,
+    schema.SEGMENT: np.int64,
+    schema.STACK_NUMBER: np.int64,
+    schema.ROW: np.int64,
+    schema.ARMED: np.int64,
+    schema.FETCHED: np.int64,
+    schema.START: np.float64,
+    schema.MARKER_START: np.float64,
+    schema.DIGEST: TEXT,
+    schema.MARKER_DIGEST: TEXT,
+    schema.SUM: np.int64,
+    schema.LEAST: np.int64,
+    schema.LARGEST: np.int64,
+    schema.CLIPPED_COUNT: np.int64,
+}
+READING_TYPES: Mapping[str, tuple[str, Any]] = {
+    "time": (schema.READ, np.int64),
+    "voltage": (schema.VOLTAGE, np.float64),
+    "current": (schema.AMPERES, np.float64),
+    "regulation": (schema.REGULATION, TEXT),
+    "limited": (schema.LIMITED, np.bool_),
+}
+WINDOW_TYPES: Mapping[str, tuple[str, Any]] = {
+    "index": (schema.INDEX, np.int64),
+    "record": (schema.RECORD, np.int64),
+    "start": (schema.START_NS, np.int64),
+    "stop": (schema.STOP_NS, np.int64),
+    "images": (schema.IMAGES, np.int64),
+    "label": (schema.LABEL, TEXT),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What came back of a capture that did not end: the run file, and how much is in it."""
+
+    path: Path
+    records: int
+    windows: int
+
+
+def journal_of(path: Path) -> Path:
+    """Where a run is written while it is captured."""
+    return path.with_name(path.name + schema.JOURNAL)
+
+
+def part_of(path: Path) -> Path:
+    """Where a run file is assembled."""
+    return path.with_name(path.name + schema.UNFINISHED)
+
+
+def recover(path: Path, output: Path | None = None) -> Recovered:
+    """Make a run file of what a capture had recorded when it was cut off.
+
+    `path` is the run's name or its journal's. The journal goes when the run file is whole.
+
+    Raises
+    ------
+    TraceError
+        There is nothing to recover, the capture is still running, or the run file cannot be written.
+    """
+    run = path.with_name(path.name.removesuffix(schema.JOURNAL))
+    journal = journal_of(run)
+    if not journal.is_file():
+        also = f"; {run} is finished" if run.is_file() else ""
+        raise TraceError(f"there is no {journal.name} in {journal.parent.absolute()} to recover{also}")
+    if is_being_written(journal):
+        raise TraceError(f"{run} is being captured right now; end the capture first")
+    target = output or run
+    if target.exists():
+        raise TraceError(f"{target} exists and is never overwritten; give another name with --output")
+    note = "the capture was cut off; this file was recovered from its journal"
+    records, windows = assemble(journal, target, notes=[note])
+    return Recovered(target, records, windows)
+
+
+def assemble(journal: Path, path: Path, notes: Sequence[str] = ()) -> tuple[int, int]:
+    """Write the run file `path` from a journal, and remove the journal; how many records and windows are in it.
+
+    The file appears under its name when it is whole and on the disk.
+
+    Raises
+    ------
+    TraceError
+        The journal holds no record, the name is taken, or the disk refuses; the journal is kept.
+    """
+    part = part_of(path)
+    try:
+        with h5py.File(part, "w", track_order=True) as file:
+            builder = _Builder(file)
+            for frame in read_journal(journal):
+                builder.take(frame)
+            counts = builder.finish(notes)
+        _sync(part)
+        _move_without_overwriting(part, path)
+        _sync(path.parent)
+        journal.unlink()
+    except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where closing a file fails
+        part.unlink(missing_ok=True)
+        raise TraceError(
+            f"{path} could not be finished ({reason(error)}); everything recorded is in {journal}: make room, then "
+            f"`powerlab recover {journal}`, with --output if the name is taken"
+        ) from error
+    except TraceError:
+        part.unlink(missing_ok=True)
+        raise
+    return counts
+
+
+class _Builder:
+    """The run file as it grows, frame by frame."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+        file.attrs[schema.NX_CLASS] = "NXroot"
+        file.attrs[schema.NX_DEFAULT] = schema.ENTRY
+        file.attrs[schema.FORMAT_NAME] = schema.FORMAT
+        file.attrs[schema.FORMAT_VERSION] = schema.VERSION
+        self._entry = file.create_group(schema.ENTRY, track_order=True)
+        self._entry.attrs[schema.NX_CLASS] = "NXentry"
+        self._description: dict[str, Any] | None = None
+        self._stacks: dict[tuple[object, ...], tuple[Stack, Packed, Packed | None]] = {}
+        self._records: defaultdict[str, list[Any]] = defaultdict(list)
+        self._readings: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = []
+        self._clipped: list[np.ndarray[Any, np.dtype[np.int64]]] = []
+        self._windows: list[Mapping[str, Any]] = []
+        self._notes: list[str] = []
+        self._truth: list[Mapping[str, Any]] | None = None
+        self._segment = 0
+
+    def take(self, frame: Frame) -> None:
+        said = frame.said
+        match frame.entry:
+            case Entry.DESCRIPTION:
+                self._description = dict(said)
+            case Entry.CHAIN if self._description:
+                self._description["chain"] = said
+            case Entry.SETTINGS if self._description:
+                self._description["provenance"]["settings"] |= said
+            case Entry.RECORD:
+                self._record(said, frame.data)
+            case Entry.WINDOWS:
+                self._windows += said["windows"]
+            case Entry.NOTES:
+                self._notes += said["notes"]
+            case Entry.TRUTH:
+                self._truth = [*(self._truth or []), *said["windows"]]
+            case Entry.RESUMED:
+                self._segment += 1
+
+    def _record(self, said: Mapping[str, Any], data: memoryview) -> None:
+        current, data = Packed.heard(said["current"], data)
+        marker = None
+        if said["marker"] is not None:
+            marker, data = Packed.heard(said["marker"], data)
+        blocks, clipped = _blocks(current, data, said["clipped"])
+        key = (_shape(current), None if marker is None else _shape(marker))
+        if key not in self._stacks:
+            number = len(self._stacks)
+            group = self._entry.create_group(schema.STACK.format(number), track_order=True)
+            self._stacks[key] = (Stack(group, number, current, marker), current, marker)
+        stack = self._stacks[key][0]
+        row = stack.add(said["index"], current, marker, blocks)
+        columns = {
+            schema.INDEX: said["index"],
+            schema.KIND: said["kind"],
+            schema.SEGMENT: self._segment,
+            schema.STACK_NUMBER: stack.number,
+            schema.ROW: row,
+            schema.ARMED: said["armed"],
+            schema.FETCHED: said["fetched"],
+            schema.START: current.start,
+            schema.MARKER_START: np.nan if marker is None else marker.start,
+            schema.DIGEST: current.digest,
+            schema.MARKER_DIGEST: "" if marker is None else marker.digest,
+            schema.SUM: int(blocks.total.sum()),
+            schema.LEAST: int(blocks.least.min()),
+            schema.LARGEST: int(blocks.largest.max()),
+            schema.CLIPPED_COUNT: len(clipped),
+        }
+        for name, value in columns.items():
+            self._records[name].append(value)
+        self._readings.append((said["before"], said["after"]))
+        self._clipped.append(clipped)
+        self._windows += said["windows"]
+
+    def finish(self, notes: Sequence[str]) -> tuple[int, int]:
+        """Write everything but the codes; how many records and windows there are."""
+        if self._description is None:
+            raise TraceError("there is nothing in the journal but its name: no record was taken; remove it")
+        for stack, current, marker in self._stacks.values():
+            stack.finish(current, marker)
+        self._write_records()
+        windows = {
+            column: (dtype, [it[name] for it in self._windows]) for name, (column, dtype) in WINDOW_TYPES.items()
+        }
+        write_columns(self._entry.create_group(schema.WINDOWS), windows)
+        if self._truth is not None:
+            truth = {
+                schema.START_NS: (np.int64, [it["start"] for it in self._truth]),
+                schema.STOP_NS: (np.int64, [it["stop"] for it in self._truth]),
+                schema.ENERGY: (np.float64, [it["energy"] for it in self._truth]),
+            }
+            write_columns(self._entry.create_group(schema.TRUTH), truth)
+        self._entry.create_dataset(schema.NOTES, data=[*self._notes, *notes], dtype=TEXT)
+        self._entry.create_group(schema.CHAIN).attrs.update(self._description["chain"])
+        self._entry.create_group(schema.SUPPLY).attrs.update(self._description["supply"])
+        self._write_provenance(self._description["provenance"])
+        write_overview(self._entry)
+        return len(self._readings), len(self._windows)
+
+    def _write_records(self) -> None:
+        group = self._entry.create_group(schema.RECORDS)
+        columns = {name: (dtype, self._records[name]) for name, dtype in RECORD_TYPES.items()}
+        for name, (column, dtype) in READING_TYPES.items():
+            for place, form in enumerate((schema.BEFORE, schema.AFTER)):
+                columns[form.format(column)] = (dtype, [pair[place][name] for pair in self._readings])
+        write_columns(group, columns)
+        clipped = np.concatenate(self._clipped) if self._clipped else np.empty(0, np.int64)
+        options = {"compression": "gzip", "shuffle": True} if len(clipped) else {}
+        group.create_dataset(schema.CLIPPED, data=clipped, **options)
+
+    def _write_provenance(self, said: Mapping[str, Any]) -> None:
+        self._file.attrs[schema.SIMULATED] = said["simulated"]
+        group = self._entry.create_group(schema.PROVENANCE)
+        group.attrs[schema.CREATED] = said["created"]
+        group.attrs[schema.MODEL] = said["model"]
+        for name, value in ((schema.BATCH, said["batch"]), (schema.MARKER_BIT, said["marker_bit"])):
+            if value is not None:
+                group.attrs[name] = value
+        group.create_dataset(schema.BENCH, data=said["bench"], dtype=TEXT)
+        for name in (schema.INSTRUMENTS, schema.WORKLOAD, schema.SOFTWARE, schema.HOST):
+            group.create_group(name).attrs.update(said[name])
+        settings = group.create_group(schema.SETTINGS)
+        for role, values in said["settings"].items():
+            settings.create_group(role).attrs.update(values)
+
+
+def _shape(packed: Packed) -> tuple[object, ...]:
+    """What records of one stack have in common."""
+    return packed.dtype, packed.samples, packed.chunk, packed.interval, packed.unit, packed.scale, packed.offset
+
+
+def _blocks(current: Packed, data: memoryview, clipped: int) -> tuple[Blocks, np.ndarray[Any, np.dtype[np.int64]]]:
+    """The block sums and clipped samples behind a record's chunks."""
+    count = -(-current.samples // BLOCK)
+    found = []
+    for dtype, length in ((current.dtype, count), (current.dtype, count), ("<i8", count), ("<i8", clipped)):
+        size = np.dtype(dtype).itemsize * length
+        found.append(np.frombuffer(data[:size], dtype))
+        data = data[size:]
+    return Blocks(BLOCK, found[0], found[1], found[2]), found[3]
+
+
+def _sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk, where the system lets us."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except PermissionError:  # Windows syncs no file that is open for reading only
+        return
+    finally:
+        os.close(descriptor)
+
+
+def _move_without_overwriting(source: Path, target: Path) -> None:
+    """Rename in one step; a plain rename would silently replace an existing target on POSIX."""
+    try:
+        os.link(source, target)
+    except (PermissionError, NotImplementedError):  # a file system without hard links
+        if target.exists():
+            raise FileExistsError(f"{target} exists") from None
+        source.rename(target)
+    else:
+        source.unlink()
+
+
+def reason(error: Exception) -> str:
+    """The operating system's short word, or the first line of HDF5's."""
+    said = str(error)
+    system = re.search(r"error message = '([^']+)'", said)  # in the middle of HDF5's paragraph
+    if system:
+        return system[1]
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return said.strip("'\"").splitlines()[0] if said else type(error).__name__
