@@ -24,7 +24,10 @@ EVERY = 1_000_000  # windows a record: more than can fit
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to capture: until `windows` windows were timed, or they sum up to `duration` seconds."""
+    """What to capture: until `windows` windows were timed, they sum up to `duration` seconds, or it is `until`.
+
+    With `resume` the run exists, and its windows count.
+    """
 
     model: str
     batch: int
@@ -35,11 +38,14 @@ class Plan:
     seed: int = 0
     weights: Path | None = None
     threads: int | None = None
+    until: dt.datetime | None = None
+    resume: bool = False
 
     @property
     def wanted(self) -> int | None:
         """Windows to time; None when only a duration was asked for."""
-        return DEFAULT_WINDOWS if self.windows is None and self.duration is None else self.windows
+        open_end = self.windows is None and self.duration is None and self.until is None
+        return DEFAULT_WINDOWS if open_end else self.windows
 
 
 class Progress(Protocol):
@@ -119,7 +125,9 @@ def capture(bench: Bench, workload: Workload, plan: Plan, path: Path, *, progres
             "weights": str(plan.weights) if plan.weights else "random",
             "warm-up": str(plan.warmup),
         },
+        resume=plan.resume,
     )
+    deadline = None if plan.until is None else bench.clock.now() + int(_left(plan.until) * 1e9)
     progress.step("setting up the bench, zero and idle")
     with recording:
         progress.step(f"warming up {plan.model}")
@@ -130,8 +138,10 @@ def capture(bench: Bench, workload: Workload, plan: Plan, path: Path, *, progres
             progress.step("choosing the scope's screen")
             with recording.ranging():
                 workload.warm_up(max(1, int(recording.room / recording.longest)) if recording.longest else 1)
-        timed = 0.0
+        timed = recording.timed
         while not stop.asked and (share := _share(plan, recording.window_count, timed)) < 1:
+            if deadline is not None and bench.clock.now() >= deadline:
+                break
             progress.done(share)
             progress.step(f"record {recording.record_count + 1}: {recording.window_count} windows so far")
             timed += _one_record(recording, workload, plan, timed)
@@ -148,7 +158,12 @@ def _share(plan: Plan, windows: int, timed: float) -> float:
         shares.append(windows / plan.wanted)
     if plan.duration is not None:
         shares.append(timed / plan.duration)
-    return max(shares)
+    return max(shares, default=0.0)
+
+
+def _left(until: dt.datetime) -> float:
+    """Seconds from now to then."""
+    return (until - dt.datetime.now(until.tzinfo)).total_seconds()
 
 
 def _one_record(recording: Recording, workload: Workload, plan: Plan, timed: float) -> float:

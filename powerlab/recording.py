@@ -1,8 +1,5 @@
 """Recording a run: records armed around windows, fetched, and made durable one by one."""
 
-import datetime as dt
-import importlib.metadata
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,13 +7,13 @@ from pathlib import Path
 from typing import Self
 
 from powerlab.bench import Bench
+from powerlab.provenance import now, provenance
 from powerlab.ranging import Ranging
 from powerlab.workload import WorkloadError
 from powerlab_instruments.errors import NoAnswer
 from powerlab_traces.chain import SupplyReading
-from powerlab_traces.errors import PowerlabError
+from powerlab_traces.errors import PowerlabError, TraceError
 from powerlab_traces.record import Record, RecordKind
-from powerlab_traces.run import Provenance
 from powerlab_traces.store import RunWriter
 from powerlab_traces.window import HostWindow
 
@@ -25,8 +22,6 @@ POST_ROLL = 0.025  # of a record is kept free of windows at its end
 SHORTEST_GAP = 1e-3  # s of marker low between two windows, so that a slow record still shows it
 LONGEST_RECORD = 500.0  # s: the scope's slowest time base
 MARGIN = 1.1  # how much longer than the longest window so far the next one may be
-
-SOFTWARE = ("powerlab", "numpy", "pyvisa", "pyvisa-py", "h5py")
 
 
 @dataclass
@@ -45,6 +40,8 @@ class Recording:
     in the lead, it takes out the offsets of probe and scope. Leaving it takes the last idle record and finishes the
     file; on an error or Ctrl-C what was recorded is kept, and the file says that it ended early.
 
+    With `resume` the run exists already, finished or cut off, and gets one more segment.
+
     With `full_scale = "auto"` the scope's screen is chosen in `ranging`, and the first idle record waits for that.
     """
 
@@ -57,14 +54,17 @@ class Recording:
         model: str = "lab script",
         batch: int | None = None,
         workload: Mapping[str, str] | None = None,
+        resume: bool = False,
     ) -> None:
         self.bench, self.path, self.idle = bench, path, idle
+        self._resume = resume
         self._model, self._batch, self._workload = model, batch, workload or {}
         self._notes: list[str] = []
         self._next = 0  # index of the next record
         self._stored = 0
         self._lost_before = False
         self._windows = 0
+        self.timed = 0.0  # s, of the windows that a resumed run had already
         self._longest = 0.0  # s, of the windows so far
         self._last_low: int | None = None
         self._open: _Open | None = None
@@ -72,10 +72,11 @@ class Recording:
         self._idle_due = True
 
     def __enter__(self) -> Self:
-        self._writer = RunWriter(self.path)  # first: a name that cannot be written costs nothing
+        self._writer = RunWriter(self.path, resume=self._resume)  # first: a name that cannot be written costs nothing
         try:
+            self._take_up()
             self.bench.make_ready()
-            self._writer.describe(self._provenance(), self.bench.chain(), self.bench.supply_limits())
+            self._describe()
             if not self.bench.powered:
                 self._take_zeros()
                 self.bench.power_on()
@@ -87,6 +88,44 @@ class Recording:
             self._end_early(error)
             raise
         return self
+
+    def _take_up(self) -> None:
+        """Go on counting where the run to resume had come to."""
+        earlier = self._writer.earlier
+        if earlier is None:
+            return
+        if (earlier.model, earlier.batch) != (self._model, self._batch):
+            raise TraceError(
+                f"{self.path} is of {earlier.model} with batch {earlier.batch or 'varying'}, not of {self._model} with "
+                f"batch {self._batch or 'varying'}; resume it with the same, or give another name with --output"
+            )
+        self._next, self._windows = earlier.next_record, len(earlier.windows)
+        self._longest = max((it.duration for it in earlier.windows), default=0.0)
+        self.timed = sum(it.duration for it in earlier.windows)
+
+    def _describe(self) -> None:
+        earlier, limits = self._writer.earlier, self.bench.supply_limits()
+        if earlier is None:
+            it = provenance(self.bench, model=self._model, batch=self._batch, workload=self._workload)
+            self._writer.describe(it, self.bench.chain(), limits)
+            return
+        chain = self.bench.chain()
+        if (chain.probe, chain.sensitivity, chain.turns, limits) != (
+            earlier.chain.probe,
+            earlier.chain.sensitivity,
+            earlier.chain.turns,
+            earlier.supply,
+        ):
+            raise TraceError(
+                f"{self.path} was captured with another probe, turns or supply: give another name with --output"
+            )
+        self.note(f"resumed {now()}, from record {self._next} on")
+        self._describe_chain()
+
+    def _describe_chain(self) -> None:
+        """The limits of the screen in use; of several, those of the widest, which are the largest."""
+        chains = [self.bench.chain(), *([self._writer.earlier.chain] if self._writer.earlier else [])]
+        self._writer.describe_chain(max(chains, key=lambda it: it.scope_gain_limit))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if error is None:
@@ -284,7 +323,7 @@ class Recording:
         self.bench.scope.wait(self.bench.file.timeout, clock)
 
     def _screen_changed(self) -> None:
-        self._writer.describe_chain(self.bench.chain())
+        self._describe_chain()
         self._writer.describe_settings(self.bench.insist(self.bench.settings))
         self.take_idle()
 
@@ -345,27 +384,3 @@ class Recording:
             truth = None
         self._writer.finish(notes=self.bench.notes + self._notes, truth=truth)
         error.add_note(f"what was recorded is in {self.path}")
-
-    def _provenance(self) -> Provenance:
-        bench = self.bench
-        return Provenance(
-            created=dt.datetime.now(dt.UTC).astimezone().isoformat(timespec="seconds"),
-            simulated=bench.simulated,
-            model=self._model,
-            batch=self._batch,
-            marker_bit=bench.file.marker.bit,
-            instruments={
-                "scope": str(bench.scope.identity),
-                "supply": str(bench.supply.identity),
-                "probe": bench.file.probe.model,
-            },
-            settings=bench.settings(),
-            bench=bench.text,
-            workload=self._workload,
-            software={name: importlib.metadata.version(name) for name in SOFTWARE},
-            host={
-                "system": platform.platform(),
-                "machine": platform.machine(),
-                "python": platform.python_version(),
-            },
-        )

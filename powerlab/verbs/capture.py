@@ -1,5 +1,6 @@
 """`powerlab capture --model vgg16 --batch 2`"""
 
+import datetime as dt
 import json
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from rich.console import Console
 from powerlab.analysing import analyse
 from powerlab.bench import open_bench
 from powerlab.capture import DEFAULT_WINDOWS, Plan, capture, default_path, stop_on_interrupt
-from powerlab.durations import Duration
+from powerlab.durations import Duration, Moment
 from powerlab.networks import find
 from powerlab.progress import ProgressBar, Silence
 from powerlab.report import print_result, result_object
@@ -35,9 +36,11 @@ from powerlab_traces.store import check_writable
 @click.option(
     "--windows",
     type=click.IntRange(min=1),
-    help=f"How many windows to time. Default: {DEFAULT_WINDOWS}, unless --duration is given.",
+    help=f"How many windows to time. Default: {DEFAULT_WINDOWS}, unless --duration or --until is given.",
 )
 @click.option("--duration", type=Duration(), help="Time windows until they sum up to this, e.g. 10s.")
+@click.option("--until", type=Moment(), help="Stop at this time, e.g. 06:30 or 2026-01-03T06:30.")
+@click.option("--resume", is_flag=True, help="Go on with the run file -o, which was cut off or stopped early.")
 @click.option(
     "--warmup", type=click.IntRange(min=0), default=3, show_default=True, help="Batches before the first window."
 )
@@ -59,6 +62,8 @@ def command(
     output: Path | None,
     windows: int | None,
     duration: float | None,
+    until: dt.datetime | None,
+    resume: bool,
     warmup: int,
     idle: float,
     weights: Path | None,
@@ -75,9 +80,12 @@ def command(
     find(model)
     if duration is not None and duration <= 0:
         raise click.BadParameter("give a time above 0", param_hint="--duration")
+    if resume and output is None:
+        raise click.UsageError("--resume needs the name of the run file, with -o", click.get_current_context())
     path = output or default_path(model, batch)
-    check_writable(path)
-    plan = Plan(model, batch, windows, duration, warmup, idle, seed, weights, threads)
+    if not resume:
+        check_writable(path)
+    plan = Plan(model, batch, windows, duration, warmup, idle, seed, weights, threads, until, resume)
     progress = Silence() if quiet or not sys.stderr.isatty() else ProgressBar(Console(stderr=True))
     with progress, stop_on_interrupt(progress.say) as stop:
         progress.step("opening the bench")

@@ -91,17 +91,20 @@ def recover(path: Path, output: Path | None = None) -> Recovered:
     if is_being_written(journal):
         raise TraceError(f"{run} is being captured right now; end the capture first")
     target = output or run
-    if target.exists():
+    # The journal of a run that was taken up again holds all that the run's file holds, and more.
+    replaces = target == run and any(it.entry is Entry.RESUMED and it.said["replaces"] for it in read_journal(journal))
+    if target.exists() and not replaces:
         raise TraceError(f"{target} exists and is never overwritten; give another name with --output")
     note = "the capture was cut off; this file was recovered from its journal"
-    records, windows = assemble(journal, target, notes=[note])
+    records, windows = assemble(journal, target, notes=[note], replaces=replaces)
     return Recovered(target, records, windows)
 
 
-def assemble(journal: Path, path: Path, notes: Sequence[str] = ()) -> tuple[int, int]:
+def assemble(journal: Path, path: Path, notes: Sequence[str] = (), *, replaces: bool = False) -> tuple[int, int]:
     """Write the run file `path` from a journal, and remove the journal; how many records and windows are in it.
 
-    The file appears under its name when it is whole and on the disk.
+    The file appears under its name when it is whole and on the disk. It never takes the place of another file, unless
+    it `replaces` the shorter one that the journal was made of.
 
     Raises
     ------
@@ -116,7 +119,10 @@ def assemble(journal: Path, path: Path, notes: Sequence[str] = ()) -> tuple[int,
                 builder.take(frame)
             counts = builder.finish(notes)
         _sync(part)
-        _move_without_overwriting(part, path)
+        if replaces:
+            part.replace(path)
+        else:
+            _move_without_overwriting(part, path)
         _sync(path.parent)
         journal.unlink()
     except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where closing a file fails

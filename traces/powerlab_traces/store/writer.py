@@ -17,6 +17,7 @@ from powerlab_traces.run import Provenance, TrueWindow
 from powerlab_traces.store.assembly import assemble, journal_of, part_of
 from powerlab_traces.store.journal import Entry, Journal
 from powerlab_traces.store.packed import Packed
+from powerlab_traces.store.reopening import Earlier, take_up
 from powerlab_traces.window import HostWindow
 
 WORKERS = 2  # threads that pack a record; nothing is measured meanwhile
@@ -25,22 +26,31 @@ WORKERS = 2  # threads that pack a record; nothing is measured meanwhile
 class RunWriter:
     """Writes one run while it is captured. Every record is on the disk when `append` returns.
 
+    With `resume` a run that exists, finished or cut off, gets one more segment; `earlier` says what it held.
+
     Raises
     ------
     TraceError
-        The file exists, or cannot be written. Nothing was touched.
+        The file exists, or cannot be written; or there is none to resume. Nothing was touched.
     """
 
-    def __init__(self, path: Path) -> None:
-        check_writable(path)
+    def __init__(self, path: Path, *, resume: bool = False) -> None:
         self.path = path
+        self.earlier: Earlier | None = None
+        if not resume:
+            check_writable(path)
         try:
-            self._journal = Journal(journal_of(path))
+            if resume:
+                self._journal, self.earlier = take_up(path)
+            else:
+                self._journal = Journal(journal_of(path))
+        except BlockingIOError as error:
+            raise TraceError(f"{path} is being captured right now; end that capture first") from error
         except OSError as error:
             raise TraceError(
                 f"{path} cannot be written ({error.strerror}); give a name in a folder that can, with --output"
             ) from error
-        self._records = 0
+        self._records = self.earlier.records if self.earlier else 0
         self._workers = ThreadPoolExecutor(WORKERS, "packing")
 
     def describe(self, provenance: Provenance, chain: CurrentChain, supply: SupplyLimits) -> None:
@@ -110,15 +120,16 @@ class RunWriter:
         if truth is not None:
             self._append(Entry.TRUTH, {"windows": [asdict(it) for it in truth]})
         try:
-            assemble(self._journal.path, self.path)
+            assemble(self._journal.path, self.path, replaces=self.earlier is not None)
         finally:
             self._close()
         return self.path
 
     def abandon(self) -> None:
-        """Close without a result: a journal with records in it stays, an empty one is removed."""
+        """Close without a result: a journal that holds what no file holds stays, another is removed."""
         self._close()
-        if self._records == 0:
+        known = self.earlier.records if self.earlier and self.path.exists() else 0
+        if self._records == known:
             self._journal.path.unlink(missing_ok=True)
 
     def _append(
