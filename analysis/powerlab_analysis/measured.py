@@ -7,8 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Self
 
-from scipy.special import stdtrit
-
+from powerlab_analysis.coverage import half_width
 from powerlab_analysis.quantity import Quantity
 
 
@@ -24,12 +23,19 @@ class Source:
     """Something that makes a value uncertain.
 
     Parts of the same source in two values are fully correlated, parts of different sources not at all. `dof`
-    are the degrees of freedom behind its standard uncertainty: infinite for a data-sheet limit.
+    are the degrees of freedom behind its standard uncertainty: infinite for a data-sheet limit. What is known by a
+    limit is rectangular, all else normal; a systematic source is a limit unless it was `fitted`.
     """
 
     name: str
     kind: Kind = Kind.SYSTEMATIC
     dof: float = math.inf
+    fitted: bool = False
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether it is a limit of unknown sign and size, as a data sheet gives it."""
+        return self.kind is Kind.SYSTEMATIC and not self.fitted
 
 
 def rectangular(limit: float) -> float:
@@ -70,14 +76,15 @@ class Measured:
         return 1 / weight if weight > 0 else math.inf
 
     @property
-    def coverage(self) -> float:
-        """Coverage factor k for 95 %: Student's t at the effective degrees of freedom, and never below 2."""
-        dof = self.dof
-        return max(2.0, float(stdtrit(dof, 0.975))) if math.isfinite(dof) else 2.0
+    def U95(self) -> float:  # noqa: N802 - its name in the field
+        """The half-width of the 95 % interval of what the sources together may add, in the unit of the value."""
+        limits = [math.sqrt(3) * part for source, part in self.parts.items() if source.is_limit]
+        scatters = [(part, source.dof) for source, part in self.parts.items() if not source.is_limit]
+        return half_width(limits, scatters)
 
     def quantity(self, unit: str) -> Quantity:
-        """The value with its expanded uncertainty, k u, for people to read."""
-        return Quantity(self.value, self.coverage * self.u, unit)
+        """The value with the half-width of its 95 % interval, for people to read."""
+        return Quantity(self.value, self.U95, unit)
 
     def __add__(self, other: Self | float) -> "Measured":
         return self._combined(other, lambda x, y: x + y, lambda _x, _y: (1.0, 1.0))

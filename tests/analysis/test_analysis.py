@@ -343,7 +343,7 @@ def test_idle_that_moves_widens_net_power_and_is_said(bench):
     warm = bench.record(3, "idle", np.full(500, 0.4))
     result = analyse(dataclasses.replace(run, records=[*run.records[:3], warm]))
     assert result.power_idle.value == pytest.approx(19 * 0.35, rel=1e-6)
-    assert pytest.approx(2 * 19 * 0.05 / math.sqrt(3), rel=1e-4) == result.power_idle.U95
+    assert pytest.approx(0.95 * 19 * 0.05, rel=1e-3) == result.power_idle.U95  # a limit of half the difference
     assert any(note.startswith("idle power differs by 28.6%") for note in result.notes)
 
 
@@ -372,7 +372,7 @@ def test_a_probe_that_disagrees_with_the_supply_is_named(bench):
     assert not any("by the supply" in note for note in analyse(planned(honest)).notes)
     doubled = honest.but(gain=1.0)  # two turns through the jaw where one was declared
     (note,) = (note for note in analyse(planned(doubled)).notes if "by the supply" in note)
-    assert re.match(r"the idle current is 60\d mA \+- 2\d mA by the probe but 300 mA \+- 6 mA by the supply: ", note)
+    assert re.match(r"the idle current is 60\d mA \+- 2\d mA by the probe but 300 mA \+- 5 mA by the supply: ", note)
 
 
 def test_a_zero_beyond_the_data_sheet_is_said(bench):

@@ -72,10 +72,20 @@ def test_parts_cannot_be_changed():
 
 
 @pytest.mark.parametrize(
-    ("dof", "k"), [(1, 12.706), (2, 4.303), (4, 2.776), (10, 2.228), (60, 2.0003), (math.inf, 2.0)]
+    ("dof", "k"), [(1, 12.706), (2, 4.303), (4, 2.776), (10, 2.228), (60, 2.0003), (math.inf, 1.96)]
 )
-def test_coverage_is_students_t_and_two_at_least(dof, k):
-    assert Measured(1, {Source("spread", Kind.RANDOM, dof): 1.0}).coverage == pytest.approx(k, abs=2e-3)
+def test_scatter_is_covered_by_students_t(dof, k):
+    for source in (Source("spread", Kind.RANDOM, dof), Source("fit", Kind.SYSTEMATIC, dof, fitted=True)):
+        width = Measured(1, {source: 1.0}).U95
+        assert width == pytest.approx(k, abs=2e-3)
+
+
+def test_a_limit_is_covered_by_95_percent_of_it():
+    alone = Measured(1, {GAIN: rectangular(0.3)}).U95
+    assert alone == pytest.approx(0.95 * 0.3, rel=1e-3)
+    # A dominant limit with a little scatter stays near it, far below twice the standard uncertainty.
+    both = Measured(1, {GAIN: rectangular(0.3), Source("noise", Kind.RANDOM): 0.02})
+    assert alone < both.U95 < 0.3
 
 
 def test_effective_degrees_of_freedom_of_a_textbook_sum():
