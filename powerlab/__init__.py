@@ -10,21 +10,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from powerlab.analysing import analyse
     from powerlab.bench import Bench, open_bench
+    from powerlab.importing import ImportedResult, analyse_import, import_run, open_import
     from powerlab.recording import Recording
     from powerlab.simulation import simulated_bench
+    from powerlab.windowtable import windows_table
     from powerlab_analysis.quantity import Quantity
     from powerlab_analysis.result import Result
+    from powerlab_traces.averaging import averaged
     from powerlab_traces.errors import PowerlabError
+    from powerlab_traces.importers import Imported, ImportOptions
     from powerlab_traces.record import Record, RecordKind
     from powerlab_traces.run import Run
     from powerlab_traces.store import open_run
+    from powerlab_traces.table import Table
     from powerlab_traces.trace import Trace
+    from powerlab_traces.views import to_pandas, to_torch, to_xarray
     from powerlab_traces.window import Window
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Bench": "powerlab.bench",
+    "ImportOptions": "powerlab_traces.importers",
+    "Imported": "powerlab_traces.importers",
+    "ImportedResult": "powerlab.importing",
     "PowerlabError": "powerlab_traces.errors",
     "Quantity": "powerlab_analysis.quantity",
     "Record": "powerlab_traces.record",
@@ -32,16 +41,28 @@ _HOMES = {
     "Recording": "powerlab.recording",
     "Result": "powerlab_analysis.result",
     "Run": "powerlab_traces.run",
+    "Table": "powerlab_traces.table",
     "Trace": "powerlab_traces.trace",
     "Window": "powerlab_traces.window",
     "analyse": "powerlab.analysing",
+    "analyse_import": "powerlab.importing",
+    "averaged": "powerlab_traces.averaging",
+    "import_run": "powerlab.importing",
     "open_bench": "powerlab.bench",
+    "open_import": "powerlab.importing",
     "open_run": "powerlab_traces.store",
     "simulated_bench": "powerlab.simulation",
+    "to_pandas": "powerlab_traces.views",
+    "to_torch": "powerlab_traces.views",
+    "to_xarray": "powerlab_traces.views",
+    "windows_table": "powerlab.windowtable",
 }
 
 __all__ = [
     "Bench",
+    "ImportOptions",
+    "Imported",
+    "ImportedResult",
     "PowerlabError",
     "Quantity",
     "Record",
@@ -49,13 +70,22 @@ __all__ = [
     "Recording",
     "Result",
     "Run",
+    "Table",
     "Trace",
     "Window",
     "__version__",
     "analyse",
+    "analyse_import",
+    "averaged",
+    "import_run",
     "open_bench",
+    "open_import",
     "open_run",
     "simulated_bench",
+    "to_pandas",
+    "to_torch",
+    "to_xarray",
+    "windows_table",
 ]
 
 

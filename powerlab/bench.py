@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from powerlab.benchfile import BenchFile
 from powerlab.marker import Marker, open_marker
+from powerlab_instruments.catalogue import open_instrument
 from powerlab_instruments.errors import DeviceError, InstrumentError, NoAnswer
 from powerlab_instruments.link import Visa
 from powerlab_instruments.probe import CurrentProbe1146B
-from powerlab_instruments.scope import MSOX2024A
 from powerlab_instruments.screen import Screen, screens
-from powerlab_instruments.supply import E3645A, SETPOINT_STEP
-from powerlab_traces.chain import CurrentChain, SupplyLimits
+from powerlab_instruments.supply import SETPOINT_STEP
+from powerlab_traces.chain import CurrentChain, SupplyLimits, SupplyReading
 from powerlab_traces.clock import Clock, HostClock
+from powerlab_traces.errors import PowerlabError
 from powerlab_traces.run import TrueWindow
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # Serial numbers that begin so are the simulated scope's: what it measures never happened.
 SIMULATED_SERIAL = "SIM"
+
+MAY_BE_ON = "the supply's output may still be on: look at the supply"
 
 Answer = TypeVar("Answer")
 
@@ -45,6 +48,7 @@ class Bench:
         self.file, self.text = file, text
         self.clock: Clock = clock or HostClock()
         self.notes: list[str] = []
+        self.recorded: Path | None = None  # the run that was finished last
         self._on_close = on_close
         self._switched_on = False
         self._marker: Marker | None = None
@@ -55,10 +59,13 @@ class Bench:
             raise
         try:
             self.probe = CurrentProbe1146B(file.probe.sensitivity, file.probe.turns)
-            self.scope = MSOX2024A(self._visa.open(file.scope.resource, timeout=file.timeout))
-            self.supply = E3645A(
-                self._visa.open(file.supply.resource, timeout=file.timeout, adapter=file.supply.adapter)
+            self.scope = open_instrument(self._visa.open(file.scope.resource, timeout=file.timeout), "scope")
+            supply = file.supply
+            self.supply = open_instrument(
+                self._visa.open(supply.resource, timeout=file.timeout, adapter=supply.adapter, rs232=supply.rs232),
+                "supply",
             )
+            self.channel = self.scope.channel(file.scope.channel)
             for instrument in (self.scope, self.supply):
                 for entry in instrument.errors():
                     self.notes.append(f"{instrument.model} had {entry} in its queue before the bench was opened")
@@ -66,7 +73,6 @@ class Bench:
             self._visa.close()
             self._closed_by_owner()
             raise
-        self.channel = self.scope.channel(file.scope.channel)
         self.screen = self._first_screen()
 
     def _first_screen(self) -> Screen:
@@ -132,12 +138,12 @@ class Bench:
         InstrumentError
             It stays silent, or refuses its settings.
         """
-        self.notes.append(f"{silence.resource} did not answer {silence.command!r}; recovered, {lost}")
-        if silence.resource == self.supply.link.name:
+        if silence.resource in (self.supply.link.name, self.file.supply.adapter):
             self.supply.recover(self.clock)
         else:
             self.scope.recover(self.clock)
             self._set_up_scope()
+        self.notes.append(f"{silence.resource} did not answer {silence.command!r}; recovered, {lost}")
 
     def insist(self, action: Callable[[], Answer]) -> Answer:
         """Do something with the instruments; when one falls silent, recover and do it once more."""
@@ -156,7 +162,17 @@ class Bench:
         """Switch the board on and wait for its boot time. `make_ready` comes first."""
         self._switched_on = True  # before the command: a switch-on that fails half-way must be undone too
         self.supply.switch_on()
+        if not self.powered:
+            raise DeviceError(f"{self.supply.link}: the output is off although it was switched on; look at the supply")
         self.clock.sleep(self.file.supply.boot_time)
+
+    def check_feeding(self, reading: SupplyReading) -> None:
+        """Raise DeviceError if the supply, read so, no longer feeds the board: nothing more can be measured then."""
+        if reading.regulation not in ("CV", "CC"):
+            raise DeviceError(
+                f"{self.supply.link} no longer feeds the board, its output is {reading.regulation}: look whether its "
+                "over-voltage protection has tripped, remove the cause, then start again"
+            )
 
     @property
     def marker(self) -> Marker:
@@ -213,10 +229,18 @@ class Bench:
                 last.callback(self._switch_off)
 
     def _switch_off(self) -> None:
+        """Make sure that the output is off; a supply that falls silent is recovered for it, and then told again."""
         try:
-            self.supply.switch_off()
-        except InstrumentError as error:
-            error.add_note("the supply's output may still be on: look at the supply")
+            self.supply.recover(self.clock)  # asks who is there, and drops what is under way
+            try:
+                self.supply.make_safe(self.clock)
+            except InstrumentError:
+                self.supply.recover(self.clock)
+                self.supply.make_safe(self.clock)
+        except PowerlabError as error:
+            error.add_note(MAY_BE_ON)
+            if self.recorded is not None:
+                error.add_note(f"what was recorded is in {self.recorded}")
             raise
         self._switched_on = False
 
@@ -227,8 +251,16 @@ class Bench:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            self.close()
+        except PowerlabError as late:
+            if error is None:
+                raise
+            # The first error says what went wrong, and must not be lost behind what it led to.
+            for text in (str(late), *getattr(late, "__notes__", ())):
+                if text != str(error):
+                    error.add_note(text)
 
 
 def open_bench(path: str | os.PathLike[str] = "bench.toml") -> Bench:

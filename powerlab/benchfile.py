@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from powerlab_instruments.rs232 import Baud, Flow, Parity, Rs232
 from powerlab_traces.errors import PowerlabError
 
 
@@ -49,6 +50,9 @@ class SupplyTable(_Table):
 
     resource: str
     adapter: str | None = None  # a Prologix adapter in front of it
+    baud: Baud = 9600  # of an ASRL resource, and so are parity and flow
+    parity: Parity = "none"
+    flow: Flow = "none"
     voltage: float = Field(gt=0)  # V
     current_limit: float = Field(gt=0)  # A
     over_voltage: float = Field(gt=0)  # V
@@ -56,6 +60,20 @@ class SupplyTable(_Table):
     boot_time: float = Field(30.0, ge=0)  # s between output on and a board that idles
     lead_resistance: float = Field(0.0, ge=0)  # ohm, both conductors; 0 with remote sense
     lead_resistance_limit: float = Field(0.0, ge=0)  # ohm
+
+    @property
+    def rs232(self) -> Rs232:
+        """How its line is set, if it is an ASRL resource."""
+        return Rs232(self.baud, self.parity, self.flow)
+
+    @model_validator(mode="after")
+    def _one_line(self) -> "SupplyTable":
+        serial = self.resource.upper().startswith("ASRL")
+        if serial and self.adapter is not None:
+            raise ValueError("an adapter leads to a GPIB resource; leave one of the two out, adapter or ASRL")
+        if not serial and (said := self.model_fields_set & {"baud", "parity", "flow"}):
+            raise ValueError(f"{', '.join(sorted(said))} is for RS-232, and {self.resource} is no ASRL resource")
+        return self
 
     @model_validator(mode="after")
     def _protected(self) -> "SupplyTable":
@@ -153,7 +171,8 @@ visa_library = "@py"                # pyvisa-py; "" takes the vendor's VISA
 timeout = 5.0                       # s, for an instrument's answer
 
 [scope]                             # Keysight MSO-X 2024A
-resource = "TCPIP0::192.168.1.20::5025::SOCKET"   # or USB0::0x0957::0x1796::MY12345678::INSTR
+resource = "TCPIP0::192.168.1.20::5025::SOCKET"   # or TCPIP0::192.168.1.20::inst0::INSTR (VXI-11),
+                                    # or USB0::0x0957::0x1796::MY12345678::0::INSTR
 channel = 1                         # analog input with the probe
 full_scale = "auto"                 # the smallest screen that holds what the board draws while the network warms up;
                                     # or A over the screen, with centre = A at mid-screen: the smaller, the smaller
@@ -168,7 +187,12 @@ turns = 1                           # of the lead through the jaw; more turns, l
 
 [supply]                            # Keysight E3645A
 resource = "GPIB0::5::INSTR"
-adapter = "PRLGX-TCPIP0::192.168.1.21::1234::INTFC"   # leave out for a GPIB card or ASRL/dev/ttyUSB0::INSTR
+adapter = "PRLGX-TCPIP0::192.168.1.21::1234::INTFC"   # leave out for a GPIB card
+# resource = "ASRL/dev/ttyUSB0::INSTR"   # or RS-232, without an adapter, as the supply's front panel has it:
+# baud = 9600                       # 300 to 9600; always 2 stop bits
+# parity = "none"                   # 8 data bits; "even" or "odd": 7 data bits
+# flow = "none"                     # each command is waited for; "rts_cts" needs a cable from the supply's DTR to the
+                                    # computer's CTS, and from its RTS to the supply's DSR
 voltage = 19.0                      # V
 current_limit = 2.0                 # A
 over_voltage = 21.0                 # V, where the supply's crowbar fires

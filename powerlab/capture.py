@@ -137,7 +137,7 @@ def capture(bench: Bench, workload: Workload, plan: Plan, path: Path, *, progres
         if recording.has_choice:
             progress.step("choosing the scope's screen")
             with recording.ranging():
-                workload.warm_up(max(1, int(recording.room / recording.longest)) if recording.longest else 1)
+                workload.run(EVERY, recording.room)  # with the marker: a simulated board draws power only then
         timed = recording.timed
         while not stop.asked and (share := _share(plan, recording.window_count, timed)) < 1:
             if deadline is not None and bench.clock.now() >= deadline:

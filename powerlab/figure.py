@@ -1,9 +1,10 @@
-"""A run as a picture: the one door to matplotlib."""
+"""A run as a picture: with `importfigure`, the one door to matplotlib."""
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,18 +12,24 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from powerlab_analysis.result import Result
 from powerlab_traces.errors import PowerlabError
 from powerlab_traces.record import Record, RecordKind
 from powerlab_traces.run import Run
+from powerlab_traces.store import StoredRecords, StoredRun
+
+if TYPE_CHECKING:  # a run at a glance is drawn without analysing it, and sooner than the analysis is loaded
+    from powerlab_analysis.result import Result
 
 # Blue, orange and grey that stay apart for colour-blind readers (Okabe and Ito's palette).
 CURRENT, MEAN, WINDOW, DROPPED = "#0072B2", "#D55E00", "#56B4E9", "#999999"
 COLUMNS = 1500  # pixels a row is wide: more points than twice that cannot be seen
 RECORDS_A_PAGE = 12
+MOST_RECORDS = 60  # drawn one by one
+MOST_WINDOWS = 300  # shaded at a glance: more could not be told apart
+UNITS = (("h", 3600.0, 3 * 3600.0), ("min", 60.0, 300.0), ("s", 1.0, 0.0))  # of time: name, seconds, used from
 
 
-def draw(run: Run, result: Result, path: Path, title: str) -> list[Path]:
+def draw(run: Run, result: "Result", path: Path, title: str) -> list[Path]:
     """Draw every record of a run below each other, current against time, and save it; the files written.
 
     Each column of pixels shows the least and largest sample of its span, and the mean over it as a line; kept windows
@@ -41,22 +48,63 @@ def draw(run: Run, result: Result, path: Path, title: str) -> list[Path]:
     for page in range(pages):
         count = min(RECORDS_A_PAGE, len(run.records) - page * RECORDS_A_PAGE)
         target = path if page == 0 else path.with_stem(f"{path.stem}-{page + 1}")
-        heading = f"{'SIMULATED  ' if run.provenance.simulated else ''}{title}" + (
-            f"  ({page + 1} of {pages})" if pages > 1 else ""
-        )
+        heading = _heading(run, title) + (f"  ({page + 1} of {pages})" if pages > 1 else "")
         _page(records, count, result, target, heading)
         written.append(target)
     return written
 
 
-def _page(records: Iterator[Record], count: int, result: Result, path: Path, heading: str) -> None:
-    figure = Figure(figsize=(11, 0.8 + 1.7 * count), layout="constrained")
+def draw_glance(run: StoredRun, path: Path, title: str) -> Path:
+    """Draw the records of a run as one curve, however many they are: current against time since the start of the run.
+
+    Each column of pixels shows the least and largest sample of its span, and the mean over it as a line; where nothing
+    was recorded is a gap. Windows are shaded as the host timed them, unless they are too many to be told apart.
+
+    Raises
+    ------
+    PowerlabError
+        There is no record, they have different units, or the picture cannot be written.
+    """
+    records = run.records
+    if not len(records):
+        raise PowerlabError(f"{title} has no record to draw")
+    length = float(records.stops[-1] - records.starts[0])
+    unit, seconds, _ = next(it for it in UNITS if length >= it[2])
+    figure, axes = _sheet(1, _heading(run, title))
+    _outline(axes[0], glance(records), seconds)
+    count = _shade_windows(axes[0], run, seconds)
+    clipped = records.clipped
+    for edge in np.unique((records.starts[clipped > 0] / (length / COLUMNS)).astype(np.int64)) * (length / COLUMNS):
+        axes[0].axvline(edge / seconds, color=MEAN, linewidth=0.5)
+    said = [f"{len(records)} records", f"{count} windows"]
+    if clipped.any():
+        said.append(f"{clipped.sum()} samples clipped")
+    axes[0].set_title(", ".join(said), fontsize=8, loc="left", pad=2)
+    axes[0].set_xlim(records.starts[0] / seconds, records.stops[-1] / seconds)
+    axes[0].set_xlabel(f"time since the first record in {unit}")
+    _save(figure, axes, path)
+    return path
+
+
+def _heading(run: Run, title: str) -> str:
+    return f"{'SIMULATED  ' if run.provenance.simulated else ''}{title}"
+
+
+def _sheet(count: int, heading: str) -> tuple[Figure, list[Axes]]:
+    """A figure with so many rows, one of them a little higher."""
+    figure = Figure(figsize=(11, 0.8 + 1.7 * max(count, 2)), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(heading, fontsize=10, fontweight="bold")
-    rows = figure.subplots(count, 1, squeeze=False)[:, 0]
-    for axes, record in zip(rows, records, strict=False):
-        _record(axes, record, result)
-    rows[-1].set_xlabel("time after the trigger in s")
+    rows: list[Axes] = figure.subplots(count, 1, squeeze=False)[:, 0].tolist()
+    for axes in rows:
+        axes.set_ylabel("current in A", fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.margins(x=0)
+        axes.grid(alpha=0.25, linewidth=0.5)
+    return figure, rows
+
+
+def _save(figure: Figure, rows: Sequence[Axes], path: Path) -> None:
     handles = {label: handle for axes in rows for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     rows[0].legend(handles.values(), handles.keys(), loc="upper right", fontsize=7, ncols=3)
     try:
@@ -66,10 +114,35 @@ def _page(records: Iterator[Record], count: int, result: Result, path: Path, hea
         raise PowerlabError(f"{path} cannot be written ({why}); give another name with -o, such as run.png") from error
 
 
-def _record(axes: Axes, record: Record, result: Result) -> None:
-    times, low, mean, high = envelope(record)
+def _outline(axes: Axes, envelope: "Envelope", seconds: float = 1.0) -> None:
+    times, low, mean, high = envelope
+    times = times / seconds
     axes.fill_between(times, low, high, step="mid", color=CURRENT, alpha=0.35, linewidth=0, label="least to largest")
     axes.plot(times, mean, color=CURRENT, linewidth=0.9, label="mean")
+
+
+def _shade_windows(axes: Axes, run: StoredRun, seconds: float) -> int:
+    """Shade the windows of the run's records, if they can be told apart; how many they are."""
+    of = run.windows.column("record")
+    starts, stops = (run.records.seconds(of, run.windows.column(it)) for it in ("start", "stop"))
+    here = np.isfinite(starts)
+    if here.sum() <= MOST_WINDOWS:
+        for number, (start, stop) in enumerate(zip(starts[here].tolist(), stops[here].tolist(), strict=True)):
+            label = "window, as the host timed it" if number == 0 else "_"
+            axes.axvspan(start / seconds, stop / seconds, color=WINDOW, alpha=0.25, linewidth=0, label=label)
+    return int(here.sum())
+
+
+def _page(records: Iterator[Record], count: int, result: "Result", path: Path, heading: str) -> None:
+    figure, rows = _sheet(count, heading)
+    for axes, record in zip(rows, records, strict=False):
+        _record(axes, record, result)
+    rows[-1].set_xlabel("time after the trigger in s")
+    _save(figure, rows, path)
+
+
+def _record(axes: Axes, record: Record, result: "Result") -> None:
+    _outline(axes, envelope(record))
     kept = [it for it in result.kept if it.record == record.index]
     for number, it in enumerate(kept):
         axes.axvspan(
@@ -93,10 +166,6 @@ def _record(axes: Axes, record: Record, result: Result) -> None:
     for edge in _clipped(record):
         axes.axvline(edge, color=MEAN, linewidth=0.5)
     axes.set_title(f"record {record.index}, {record.kind.value}", fontsize=8, loc="left", pad=2)
-    axes.set_ylabel("current in A", fontsize=8)
-    axes.tick_params(labelsize=7)
-    axes.margins(x=0)
-    axes.grid(alpha=0.25, linewidth=0.5)
 
 
 def _clipped(record: Record) -> NDArray[np.float64]:
@@ -133,3 +202,23 @@ def envelope(record: Record) -> Envelope:
         mean=amperes(np.add.reduceat(trace.codes, starts, dtype=np.float64) / sizes),
         high=amperes(np.maximum.reduceat(trace.codes, starts)),
     )
+
+
+def glance(records: StoredRecords, columns: int = COLUMNS) -> Envelope:
+    """The current of many records on one axis of time, column by column; NaN where nothing was recorded.
+
+    Every sample is in one column. Where there are more records than columns, a record is in one column as a whole:
+    then the sums in the table of records are all that is read.
+    """
+    edges = np.linspace(records.starts[0], records.stops[-1], columns + 1)
+    middles = (edges[:-1] + edges[1:]) / 2
+    if len(records) > columns:
+        ends = np.append(records.starts, edges[-1])
+        edges = ends[np.searchsorted(records.starts, edges[:-1])]
+        edges = np.append(edges, ends[-1])
+    found = [records.between(start, stop) for start, stop in itertools.pairwise(edges.tolist())]
+    low, mean, high = (
+        np.array([math.nan if it is None else getattr(it, name) for it in found])
+        for name in ("least", "mean", "largest")
+    )
+    return Envelope(middles, low, mean, high)

@@ -28,6 +28,7 @@ MARGIN = 1.1  # how much longer than the longest window so far the next one may 
 class _Open:
     """The record that is armed now."""
 
+    duration: float  # s
     before: SupplyReading
     armed: int
     windows: list[HostWindow] = field(default_factory=list)
@@ -68,6 +69,7 @@ class Recording:
         self._longest = 0.0  # s, of the windows so far
         self._last_low: int | None = None
         self._open: _Open | None = None
+        self._spans: dict[float, float] = {}  # a wanted duration -> the span at which the scope delivers it best
         self._ranging = Ranging(bench)
         self._idle_due = True
 
@@ -75,7 +77,7 @@ class Recording:
         self._writer = RunWriter(self.path, resume=self._resume)  # first: a name that cannot be written costs nothing
         try:
             self._take_up()
-            self.bench.make_ready()
+            self.bench.insist(self.bench.make_ready)
             self._describe()
             if not self.bench.powered:
                 self._take_zeros()
@@ -83,7 +85,7 @@ class Recording:
             if not self.has_choice:
                 self.take_idle()
             # Once more: the board is on now.
-            self._writer.describe_settings(self.bench.settings())
+            self._writer.describe_settings(self.bench.insist(self.bench.settings))
         except BaseException as error:
             self._end_early(error)
             raise
@@ -155,11 +157,12 @@ class Recording:
         if not self.has_choice:
             yield
             return
-        self.bench.insist(lambda: self._arm_now(self.duration))
+        duration = self.bench.insist(lambda: self._span(self._wanted))
+        self.bench.insist(lambda: self._arm_now(duration))
         armed = self.bench.clock.now()
         yield
         try:
-            self._wait_from(armed, self.duration)
+            self._wait_from(armed, duration)
             self.note(self._ranging.choose(self.bench.scope.fetch(f"CHAN{self.bench.channel.n}", "A")))
         except NoAnswer as silence:
             self.bench.recover(silence, "and the widest screen kept")
@@ -186,13 +189,15 @@ class Recording:
         if self.has_choice:
             self.note(f"the scope's screen was not chosen and stayed wide, {self.bench.screen}: use Recording.ranging")
             self.take_idle()
-        self._open = self.bench.insist(self._arm)
+        duration = self.bench.insist(lambda: self._span(self._wanted))
+        self._open = self.bench.insist(lambda: self._arm(duration))
         return self.room
 
-    def _arm(self) -> "_Open":
+    def _arm(self, duration: float) -> "_Open":
         before = self.bench.supply.read(self.bench.clock)
-        self.bench.scope.arm(self.duration, self.bench.clock)
-        return _Open(before, self.bench.clock.now())
+        self.bench.check_feeding(before)
+        self.bench.scope.arm(duration, self.bench.clock)
+        return _Open(duration, before, self.bench.clock.now())
 
     def add_window(self, start: int, stop: int, images: int, label: str = "") -> None:
         """Note a window of the armed record: the host's times of its marker edges, in nanoseconds."""
@@ -215,23 +220,26 @@ class Recording:
         scope, clock = self.bench.scope, self.bench.clock
         armed = self._open
         if armed.windows:
-            end = armed.windows[0].start + int((1 - PRE_ROLL) * self.duration * 1e9)
+            end = armed.windows[0].start + int((1 - PRE_ROLL) * armed.duration * 1e9)
             clock.sleep((end - clock.now()) * 1e-9)
-        clipped = False
+        record = None
         try:
             scope.wait(self.bench.file.timeout, clock)
             record = self._store(RecordKind.ACTIVE, armed.armed, armed.before, armed.windows)
-            clipped = bool(len(record.clipped))
             self._lost_before = False
         except NoAnswer as silence:
             if self._lost_before:
                 raise
             self._lost_before = True
             self._writer.add_windows(armed.windows)
+            self._open = None  # its windows are written, whatever comes
             self._next += 1  # no later record takes the number that its windows name
             self.bench.recover(silence, f"record {self._next - 1} with its windows was lost")
         self._open = None
-        if clipped and self._ranging.widen():
+        if record is None:
+            return
+        self.bench.check_feeding(record.after)
+        if len(record.clipped) and self._ranging.widen():
             self.note(f"record {self._next - 1} clipped; from record {self._next} on the screen is {self.bench.screen}")
             self._screen_changed()
 
@@ -241,7 +249,7 @@ class Recording:
         self._open = None
 
     @property
-    def duration(self) -> float:
+    def _wanted(self) -> float:
         """Length of the next record in seconds: bench.toml's, or longer where a window would not fit into it."""
         duration = self.bench.file.scope.record
         while self._longest * MARGIN > self._room_in(duration):
@@ -253,10 +261,20 @@ class Recording:
             )
         return duration
 
+    def _span(self, duration: float) -> float:
+        """What to record for a duration: the span, not much longer, that comes at a whole multiple of the wanted rate.
+
+        Only asked of a scope that is not armed: its time base is tried out.
+        """
+        if duration not in self._spans:
+            rate = self.bench.file.scope.sample_rate
+            self._spans[duration] = self.bench.insist(lambda: self.bench.scope.time_base(duration, rate)).span
+        return self._spans[duration]
+
     @property
     def room(self) -> float:
-        """Seconds from the first marker edge of a record to the end of the last window that fits."""
-        return self._room_in(self.duration)
+        """Seconds from the first marker edge of a record, the armed or the next, to the last window's end that fits."""
+        return self._room_in(self._span(self._wanted) if self._open is None else self._open.duration)
 
     @property
     def window_count(self) -> int:
@@ -281,7 +299,7 @@ class Recording:
         """Take one idle record, if idle records are wanted."""
         self._idle_due = False
         if self.idle > 0:
-            self._take(RecordKind.IDLE, self.idle)
+            self.bench.check_feeding(self._take(RecordKind.IDLE, self.idle).after)
 
     @staticmethod
     def _room_in(duration: float) -> float:
@@ -305,7 +323,8 @@ class Recording:
         """A record without windows, triggered at once."""
         return self.bench.insist(lambda: self._take_once(kind, duration))
 
-    def _take_once(self, kind: RecordKind, duration: float) -> Record:
+    def _take_once(self, kind: RecordKind, wanted: float) -> Record:
+        duration = self._span(wanted)
         before = self.bench.supply.read(self.bench.clock)
         self._arm_now(duration)
         armed = self.bench.clock.now()
@@ -367,6 +386,7 @@ class Recording:
             for entry in instrument.errors():
                 self.note(f"{instrument.model} had {entry} in its queue at the end")
         self._writer.finish(notes=self.bench.notes + self._notes, truth=self.bench.truth())
+        self.bench.recorded = self.path
 
     def _end_early(self, error: BaseException) -> None:
         """Keep what was recorded: finish the file with a note, without asking the bench anything."""

@@ -28,8 +28,7 @@ turns = {turns}
 
 [supply]
 resource = "{supply}"
-adapter = "{adapter}"
-voltage = 19.0
+{adapter}voltage = 19.0
 current_limit = 2.0
 over_voltage = 21.0
 output = "on"
@@ -40,15 +39,16 @@ output = "wire:{wire}"
 """
 
 
-def bench_text(*, scope: str, adapter: str, supply: str, wire: str, turns: int = 1) -> str:
-    """A bench.toml that leads to the simulated bench with these resources."""
-    return BENCH.format(scope=scope, adapter=adapter, supply=supply, wire=wire, turns=turns)
+def bench_text(*, scope: str, supply: str, wire: str, adapter: str = "", scope_vxi11: str = "", turns: int = 1) -> str:
+    """A bench.toml that leads to the simulated bench with these resources; over VXI-11 to a scope that has it."""
+    before = f'adapter = "{adapter}"\n' if adapter else ""
+    return BENCH.format(scope=scope_vxi11 or scope, adapter=before, supply=supply, wire=wire, turns=turns)
 
 
 class SimulatorProcess:
     """`python -m powerlab_instruments.simulated`, serving until this is closed.
 
-    `resources` are the bench's addresses by role: scope, adapter, supply, wire.
+    `resources` are the bench's addresses by role: scope, adapter, supply, wire, and scope_vxi11, those that it has.
 
     Raises
     ------
@@ -97,15 +97,37 @@ class SimulatorProcess:
         self.close()
 
 
-def simulated_bench(*, seed: int = 0, virtual: bool = False, memory: int = 1_000_000, turns: int = 1) -> Bench:
+def simulated_bench(
+    *,
+    seed: int = 0,
+    virtual: bool = False,
+    memory: int = 1_000_000,
+    turns: int = 1,
+    model: str = "MSO-X 2024A",
+    supply_model: str = "E3645A",
+    vxi11: bool = False,
+    serial: bool = False,
+) -> Bench:
     """Start a simulated bench in a process of its own and open it; closing the bench ends it.
 
     `seed` draws every error of its instruments. With `virtual` its time passes only where this process sleeps on
     the bench's clock, so that a record costs milliseconds. `memory` is the scope's depth in points (1 000 000 or
-    100 000), `turns` those of the lead through its probe.
+    100 000), `turns` those of the lead through its probe, `model` and `supply_model` its instruments. With `vxi11`
+    the scope is spoken to over VXI-11 in place of a raw socket, with `serial` the supply over RS-232 in place of
+    GPIB (not on Windows).
+
+    Raises
+    ------
+    PowerlabError
+        It does not start, or there are no such instruments.
     """
-    arguments = ["--seed", str(seed), "--memory", str(memory), "--turns", str(turns)]
-    simulator = SimulatorProcess((*arguments, *(["--virtual"] if virtual else [])))
+    numbers = {"seed": seed, "memory": memory, "turns": turns, "model": model, "supply-model": supply_model}
+    switches = {"virtual": virtual, "vxi11": vxi11, "serial": serial}
+    arguments = (
+        *(f"--{name}={value}" for name, value in numbers.items()),
+        *(f"--{name}" for name, wanted in switches.items() if wanted),
+    )
+    simulator = SimulatorProcess(arguments)
     with ExitStack() as opened:
         opened.callback(simulator.close)
         text = bench_text(turns=turns, **simulator.resources)

@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+MOST_TEXT = 300  # characters of a foreign name that are shown
 PIPED_WIDTH = 120  # columns, where nobody has a terminal whose width counts
 
 
@@ -23,6 +24,17 @@ def pairs() -> Table:
     table.add_column(no_wrap=True)
     table.add_column()
     return table
+
+
+def printable(text: str, longest: int | None = MOST_TEXT) -> str:
+    r"""Words of a foreign file in one line: without control characters, and cut off where nobody reads on.
+
+    >>> printable("a\x1b[31m\nb")
+    'a?[31m b'
+    """
+    cut = text[:longest]
+    words = "".join(it if it.isprintable() else " " if it.isspace() else "?" for it in cut).split()
+    return " ".join(words) + ("..." if len(cut) < len(text) else "")
 
 
 def show(table: Table) -> None:

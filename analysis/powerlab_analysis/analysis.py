@@ -1,29 +1,33 @@
 """The whole way from a run to its result."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from powerlab_analysis import notes
 from powerlab_analysis.alignment import LATENCY
 from powerlab_analysis.clocks import compare
 from powerlab_analysis.measured import Measured, Source, rectangular
 from powerlab_analysis.model import Model, spread, zero_of
 from powerlab_analysis.noise import Noise, pooled
-from powerlab_analysis.result import Result, Truth, WindowEnergy, budget_of
+from powerlab_analysis.protocols import QUICK, Held, Protocol, protocol_verdicts, tightened
+from powerlab_analysis.quantity import prefixed
+from powerlab_analysis.result import UNITS, Result, Setup, Truth, WindowEnergy, budget_of
+from powerlab_analysis.statistics import Summary, summary
 from powerlab_analysis.survey import Cut, Level, Survey, survey
+from powerlab_analysis.verdict import Effect, worst_first
+from powerlab_analysis.verdicts import Evidence, verdicts_of
 from powerlab_traces.run import Run, TrueWindow
 
 IDLE_DRIFT = Source("idle drift")
 
 
-def analyse(run: Run) -> Result:
-    """Power, time and energy of the run's windows, each with its uncertainty.
+def analyse(run: Run, protocol: Protocol = QUICK) -> Result:
+    """Power, time and energy of the run's windows, each with its uncertainty, and the verdicts on its data.
 
     Each record is read once and let go. Quantities are those of all kept windows together: mean power is the
-    sum of energies over the sum of times, energy per image that over the sum of images.
+    sum of energies over the sum of times, energy per image that over the sum of images. `protocol` says what the run
+    must hold besides.
 
     Raises
     ------
@@ -36,34 +40,75 @@ def analyse(run: Run) -> Result:
     idle_noise = pooled([level.noise for level in seen.idles])
     # A zero record holds the noise of probe and scope alone; an idle record the board's as well.
     noise = pooled([level.noise for level in zeros]) or idle_noise
-    idle, idle_current, change = _idle(model, seen.idles, idle_noise)
+    idle, idle_current = _idle(model, seen.idles, idle_noise)
     kept = _window_energies(model, seen.cuts)
     clock = compare([alignment.tie for alignment in seen.alignments if alignment.kept])
-    result = Result(
+    measured = ({"power_idle": idle} if idle else {}) | (_measured(model, seen.cuts, noise, idle) if kept else {})
+    found = verdicts_of(Evidence(seen, model, measured, idle_current, clock))
+    lacking = protocol_verdicts(protocol, Held(seen, measured, _warm_up(run)))
+    verdicts = worst_first([*(tightened(protocol, it) for it in found), *lacking])
+    refused = {name for it in verdicts if it.effect is Effect.REFUSE for name in it.quantities}
+    measured = {name: measured[name] for name in UNITS if name in measured and name not in refused}
+    return Result(
         simulated=run.provenance.simulated,
         model=run.provenance.model,
         batch=run.provenance.batch,
         sample_rate=seen.sample_rate,
         kept=kept,
         dropped=seen.dropped,
-        power_idle=idle.quantity("W") if idle else None,
+        setup=_setup(run, model, seen, idle_current),
+        **{name: it.quantity(UNITS[name]) for name, it in measured.items()},
+        measured=measured,
+        budgets={name: budget_of(it) for name, it in measured.items()},
+        windows=_summaries(kept) if kept else {},
         clock=clock,
         truth=_truth(run.truth, seen.cuts),
-        notes=(
-            *run.notes,
-            *seen.notes,
-            *unzeroed,
-            *notes.zero_notes(model),
-            *notes.idle_notes(model, seen.idles, idle_current, change),
-            *notes.window_notes([window.seconds for window in kept]),
-            *notes.marker_notes(
-                sum(cut.aligned.host.duration for cut in seen.cuts),
-                sum(cut.aligned.window.duration for cut in seen.cuts),
-            ),
-            *notes.clock_notes(clock),
-        ),
+        protocol=protocol.name,
+        verdicts=verdicts,
+        notes=(*run.notes, *unzeroed, *_remarks(seen, model)),
     )
-    return _with_quantities(result, model, seen.cuts, noise, idle) if kept else result
+
+
+def _remarks(seen: Survey, model: Model) -> Iterator[str]:
+    """What the run does not hold, and what that costs."""
+    if model.zero is None:
+        limit = model.chain.offset_limit + model.chain.scope_offset_limit
+        yield f"no zero record: the offset limits of probe and scope, {prefixed(limit, 'A')}, count in full"
+    if not seen.idles:
+        yield "no idle record: net power and net energy are not known"
+    if len(seen.idles) == 1:
+        yield "idle was recorded once only: its drift is not known and not in the uncertainty"
+    if len(seen.cuts) == 1:
+        yield "one window only: the repeatability is not known and not in the uncertainty"
+
+
+def _warm_up(run: Run) -> int | None:
+    said = run.provenance.workload.get("warm-up", "")
+    return int(said) if said.isdecimal() else None
+
+
+def _setup(run: Run, model: Model, seen: Survey, idle_current: Measured | None) -> Setup:
+    """What the run was measured with."""
+    stretches = [cut.stretch for cut in seen.cuts]
+    currents = {"windows": float(model.currents(stretches).mean())} if stretches else {}
+    return Setup(
+        instruments=run.provenance.instruments,
+        chain=run.chain,
+        supply=run.supply,
+        screens=frozenset(stretch.screen for stretch in [*stretches, *(level.stretch for level in seen.idles)]),
+        zeros=model.zero.currents if model.zero else {},
+        currents=currents | ({"idle": idle_current.value} if idle_current else {}),
+        seed=run.provenance.workload.get("seed") if run.provenance.simulated else None,
+    )
+
+
+def _summaries(kept: Sequence[WindowEnergy]) -> Mapping[str, Summary]:
+    """How the windows scatter, window by window."""
+    return {
+        "power_total": summary([it.power for it in kept]),
+        "time_per_image": summary([it.seconds / it.window.images for it in kept]),
+        "energy_per_image": summary([it.energy / it.window.images for it in kept]),
+    }
 
 
 def _zeros(seen: Survey) -> tuple[tuple[Level, ...], tuple[str, ...]]:
@@ -80,10 +125,8 @@ def _zeros(seen: Survey) -> tuple[tuple[Level, ...], tuple[str, ...]]:
     return zeros, ()
 
 
-def _with_quantities(
-    result: Result, model: Model, cuts: Sequence[Cut], noise: Noise | None, idle: Measured | None
-) -> Result:
-    """The result with all that its kept windows say."""
+def _measured(model: Model, cuts: Sequence[Cut], noise: Noise | None, idle: Measured | None) -> dict[str, Measured]:
+    """All that the kept windows say, by name."""
     stretches = [cut.stretch for cut in cuts]
     energies = model.energies(stretches)
     times = np.array([stretch.seconds for stretch in stretches])
@@ -93,26 +136,22 @@ def _with_quantities(
     seconds = model.seconds(stretches)
     power = energy / seconds
     time_per_image = seconds / float(images.sum())
-    energy_per_image = _with_spread(energy / float(images.sum()), energies, images)
-    result = replace(
-        result,
-        time_per_batch=_with_spread(seconds / len(cuts), times, ones).quantity("s"),
-        time_per_image=_with_spread(time_per_image, times, images).quantity("s"),
-        power_total=_with_spread(power, energies, times).quantity("W"),
-        energy_per_batch=_with_spread(energy / len(cuts), energies, ones).quantity("J"),
-        energy_per_image=energy_per_image.quantity("J"),
-        budget=budget_of(energy_per_image),
-    )
+    found = {
+        "time_per_batch": _with_spread(seconds / len(cuts), times, ones),
+        "time_per_image": _with_spread(time_per_image, times, images),
+        "power_total": _with_spread(power, energies, times),
+        "energy_per_batch": _with_spread(energy / len(cuts), energies, ones),
+        "energy_per_image": _with_spread(energy / float(images.sum()), energies, images),
+    }
     if idle is None:
-        return result
+        return found
     voltage = sum(stretch.voltage for stretch in stretches) / len(stretches)
     net = model.net_power(power, idle, voltage)
     net_energies = energies - idle.value * times
-    return replace(
-        result,
-        power_net=_with_spread(net, net_energies, times).quantity("W"),
-        energy_per_image_net=_with_spread(net * time_per_image, net_energies, images).quantity("J"),
-    )
+    return found | {
+        "power_net": _with_spread(net, net_energies, times),
+        "energy_per_image_net": _with_spread(net * time_per_image, net_energies, images),
+    }
 
 
 def _with_spread(ratio: Measured, numerators: NDArray[np.float64], denominators: NDArray[np.float64]) -> Measured:
@@ -121,21 +160,20 @@ def _with_spread(ratio: Measured, numerators: NDArray[np.float64], denominators:
     return ratio if found is None else ratio + Measured(0.0, dict([found]))
 
 
-def _idle(model: Model, levels: Sequence[Level], noise: Noise | None) -> tuple[Measured | None, Measured | None, float]:
-    """Idle power (W), idle current (A) and the largest relative difference in power between idle records.
+def _idle(model: Model, levels: Sequence[Level], noise: Noise | None) -> tuple[Measured | None, Measured | None]:
+    """Idle power (W) and idle current (A).
 
-    Half that difference is the limit of a drift term: the windows ran somewhere between the records.
+    Half of what the idle records' powers differ by is the limit of a drift term: the windows ran somewhere between.
     """
     if not levels:
-        return None, None, 0.0
+        return None, None
     stretches = [level.stretch for level in levels]
     powers = model.energies(stretches) / np.array([stretch.seconds for stretch in stretches])
     difference = float(powers.max() - powers.min())
     seconds = model.seconds(stretches)
     power = model.energy(stretches, noise, " (idle)") / seconds
     current = model.charge(stretches, noise, " (idle)") / seconds.value
-    change = difference / abs(power.value) if power.value else 0.0
-    return power + Measured(0.0, {IDLE_DRIFT: rectangular(difference / 2)}), current, change
+    return power + Measured(0.0, {IDLE_DRIFT: rectangular(difference / 2)}), current
 
 
 def _window_energies(model: Model, cuts: Sequence[Cut]) -> tuple[WindowEnergy, ...]:

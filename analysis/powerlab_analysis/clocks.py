@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 # How far a start stamped by the host scatters around the marker's rise on a machine that is not real-time
 # (UNCONFIRMED: depends on the host and its kernel). It decides only from where on a slope is taken for real.
 HOST_JITTER = 1e-4  # s, one standard deviation
+# How far two sound crystals run apart at most: a scope's 30 ppm, and a computer's as much again or more.
+RATE_LIMIT = 100e-6
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,15 +112,14 @@ class Model:
     def charge(self, stretches: Sequence[Stretch], noise: Noise | None, of: str = "") -> Measured:
         """The charge through the lead in all stretches together, in C.
 
-        Scope gain is an absolute amount: the data sheet gives a share of full scale. `of` is appended to the
-        names of noise and quantisation, which no other value shares.
+        `of` is appended to the names of noise and quantisation, which no other value shares.
         """
         seconds = np.array([stretch.seconds for stretch in stretches])
         duration = float(seconds.sum())
         charge = float(seconds @ self.currents(stretches))
         parts = {
             PROBE_GAIN: charge * rectangular(self.chain.gain_limit),
-            SCOPE_GAIN: duration * rectangular(self.chain.scope_gain_limit),
+            SCOPE_GAIN: duration * rectangular(self.chain.scope_gain_limit) * self._deflection(charge / duration),
         }
         if self.zero is None:
             parts[PROBE_OFFSET] = duration * rectangular(self.chain.offset_limit)
@@ -176,18 +175,13 @@ class Model:
     def net_power(self, total: Measured, idle: Measured, voltage: float) -> Measured:
         """Total less idle power, in W, at `voltage` (V).
 
-        Probe gain, offset and voltage readback are the same error in both and cancel as far as they can. Two
-        terms are added that the plain difference would lose:
-
-        - scope gain. As an absolute amount it would cancel whole, but it stands for an error proportional to
-          the reading: that of a difference is the limit times the difference over full scale. The full scale
-          is not known here, so the difference is charged with the whole limit, once: the most it can be.
-        - offset drift. Idle and windows are recorded at different times, zeroed or not.
+        Probe gain, offset and voltage readback are the same error in both and cancel as far as they can. What the
+        plain difference would lose is added: offset drift, because idle and windows are recorded at different times,
+        zeroed or not; and, where the full scale is not known, scope gain, which as an absolute amount cancels whole.
         """
-        between = {
-            SCOPE_GAIN_BETWEEN: voltage * rectangular(self.chain.scope_gain_limit),
-            DRIFT_BETWEEN: voltage * rectangular(self.drift),
-        }
+        between = {DRIFT_BETWEEN: voltage * rectangular(self.drift)}
+        if not self.chain.full_scale:
+            between[SCOPE_GAIN_BETWEEN] = voltage * rectangular(self.chain.scope_gain_limit)
         return total - idle + Measured(0.0, between)
 
     def supply_current(self, stretches: Sequence[Stretch]) -> Measured:
@@ -198,6 +192,17 @@ class Model:
             SUPPLY_CURRENT_OFFSET: rectangular(self.supply.current_offset_limit),
         }
         return Measured(current, parts)
+
+    def _deflection(self, current: float) -> float:
+        """Which share of the scope's gain limit a mean current (A) is charged with, signed.
+
+        The limit is a share of full scale, and a gain error grows with the deflection: from the zero level where a zero
+        was subtracted, else from the middle of the screen, around which the amplifier's gain acts. Where the full scale
+        is not known the limit is taken as an absolute amount.
+        """
+        if not self.chain.full_scale:
+            return 1.0
+        return (current - (0.0 if self.zero else self.chain.centre)) / self.chain.full_scale
 
     @property
     def _clock(self) -> Measured:

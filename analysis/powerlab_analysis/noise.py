@@ -42,7 +42,7 @@ def noise_of(trace: Trace) -> Noise:
     codes = trace.codes.astype(np.float64)
     codes -= codes.mean()
     variance = float(codes @ codes) / max(len(codes) - 1, 1)
-    bracket = _correlation_bracket(codes) if variance > 0 else 1.0
+    bracket = correlation_bracket(codes) if variance > 0 else 1.0
     return Noise(
         rms=math.sqrt(variance) * abs(trace.scale),
         correlation=bracket * trace.interval,
@@ -77,7 +77,7 @@ def raw_codes(resolution: float, step: float) -> int:
     return max(1, round(resolution / step))
 
 
-def _correlation_bracket(centred: NDArray[np.floating[Any]]) -> float:
+def correlation_bracket(centred: NDArray[np.floating[Any]]) -> float:
     """1 + 2 sum of autocorrelations of centred samples [n], in samples."""
     n = len(centred)
     # Padded to twice the length, so that the end does not correlate with the beginning.

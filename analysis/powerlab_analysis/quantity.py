@@ -39,14 +39,14 @@ class Quantity:
         return f"{_rounded(value, decimals)} {unit} +- {_rounded(uncertainty, decimals)} {unit}"
 
 
-def prefixed(value: float, unit: str) -> str:
-    """A limit or a reading without its uncertainty, to four digits at most.
+def prefixed(value: float, unit: str, digits: int = 4) -> str:
+    """A limit or a reading without its uncertainty, to four digits at most, or as many as are asked for.
 
     >>> prefixed(0.05, "A"), prefixed(1.5e-05, "s"), prefixed(300.0, "s")
     ('50 mA', '15 us', '300 s')
     """
     power = _power_of_ten(abs(value), unit)
-    return f"{value / 10.0**power:.4g} {PREFIXES[power]}{unit}"
+    return f"{value / 10.0**power:.{digits}g} {PREFIXES[power]}{unit}"
 
 
 def decimals_for(uncertainty: float) -> int:

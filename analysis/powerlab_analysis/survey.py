@@ -3,6 +3,9 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
+import numpy as np
+
+from powerlab_analysis.aliasing import Pairs, pairs_of
 from powerlab_analysis.alignment import AlignedWindow, Alignment, align, objection_to
 from powerlab_analysis.edges import pulses
 from powerlab_analysis.noise import Noise, noise_of
@@ -24,17 +27,35 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A kept window and the current in it."""
+    """A kept window and the current in it; `peak` (A, as digitised) is the value furthest from 0."""
 
     aligned: AlignedWindow
     stretch: Stretch
+    peak: float
+    pairs: Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A record without its samples.
+
+    `objection` says why a zero or idle record was refused. `clipped_low` says that all its clipped samples lie at the
+    lower end of the scope's range.
+    """
+
+    index: int
+    kind: RecordKind
+    armed: int  # ns on the host's monotonic clock
+    seconds: float
+    clipped_low: bool
+    objection: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What the records of a run hold. Every window of the run is among `cuts` or `dropped`.
 
-    `alignments` are those of the active records; `notes` say which zero and idle records were refused.
+    `alignments` are those of the active records; `outlines` are of all records, in their order.
     """
 
     zeros: tuple[Level, ...]
@@ -43,7 +64,7 @@ class Survey:
     dropped: tuple[DroppedWindow, ...]
     alignments: tuple[Alignment, ...]
     sample_rate: float | None
-    notes: tuple[str, ...]
+    outlines: tuple[Outline, ...]
 
 
 def survey(run: Run) -> Survey:
@@ -62,7 +83,7 @@ def survey(run: Run) -> Survey:
     cuts: list[Cut] = []
     dropped: list[DroppedWindow] = []
     alignments: list[Alignment] = []
-    notes: list[str] = []
+    outlines: list[Outline] = []
     rates: dict[RecordKind, float] = {}
     for record in run.records:
         if record.current.unit != "A":
@@ -70,13 +91,13 @@ def survey(run: Run) -> Survey:
         rates.setdefault(record.kind, record.current.sample_rate)
         alignment = align(record, waiting.pop(record.index, []), bit)
         dropped += alignment.dropped
+        objection = None
         if record.kind is RecordKind.ACTIVE:
             alignments.append(alignment)
-            cuts += [Cut(pair, stretch(record, pair.window)) for pair in alignment.kept]
-        elif objection := _objection_to_level(record, bit):
-            notes.append(f"{record.kind.value} record {record.index} was not used: {objection}")
-        else:
+            cuts += [_cut(record, pair) for pair in alignment.kept]
+        elif not (objection := _objection_to_level(record, bit)):
             levels[record.kind].append(Level(record.index, stretch(record), noise_of(record.current)))
+        outlines.append(_outline(record, objection))
     for index, hosts in waiting.items():
         dropped += [DroppedWindow(host.index, f"record {index} is not in this run") for host in hosts]
     return Survey(
@@ -86,7 +107,33 @@ def survey(run: Run) -> Survey:
         dropped=tuple(sorted(dropped, key=lambda window: window.index)),
         alignments=tuple(alignments),
         sample_rate=rates.get(RecordKind.ACTIVE, next(iter(rates.values()), None)),
-        notes=tuple(notes),
+        outlines=tuple(outlines),
+    )
+
+
+def _cut(record: Record, pair: AlignedWindow) -> Cut:
+    inside = record.current.cut(pair.window)
+    ends = np.array([inside.codes.min(), inside.codes.max()]) * inside.scale + inside.offset
+    return Cut(
+        aligned=pair,
+        stretch=stretch(record, pair.window),
+        peak=float(ends[np.argmax(np.abs(ends))]),
+        pairs=pairs_of(inside.codes, inside.scale),
+    )
+
+
+def _outline(record: Record, objection: str | None) -> Outline:
+    codes = record.current.codes
+    low = False
+    if len(record.clipped):
+        low = bool(codes[record.clipped].max() < (float(codes.min()) + float(codes.max())) / 2)
+    return Outline(
+        index=record.index,
+        kind=record.kind,
+        armed=record.armed,
+        seconds=len(codes) * record.current.interval,
+        clipped_low=low,
+        objection=objection,
     )
 
 

@@ -1,9 +1,13 @@
 """Who an instrument says it is."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
 from powerlab_instruments.errors import WrongInstrument
+
+# One house under three names; real E3645A and MSO-X 2024A still say Agilent, manuals print HEWLETT-PACKARD.
+KEYSIGHT = ("HEWLETT-PACKARD", "AGILENT", "KEYSIGHT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,18 @@ class Identity:
         """
         return _plain(self.model) == _plain(model)
 
+    def is_made_by(self, makers: Iterable[str]) -> bool:
+        """Whether the maker's name begins with one of these, in any case.
+
+        >>> Identity("Agilent Technologies", "E3645A", "0", "1.7-5.0-1.0").is_made_by(KEYSIGHT)
+        True
+        """
+        return self.maker.upper().startswith(tuple(maker.upper() for maker in makers))
+
     @property
     def is_keysight(self) -> bool:
         """Whether the maker is Hewlett-Packard, Agilent or Keysight: one house under three names."""
-        return self.maker.upper().startswith(("HEWLETT-PACKARD", "AGILENT", "KEYSIGHT"))
+        return self.is_made_by(KEYSIGHT)
 
     def __str__(self) -> str:
         return ",".join((self.maker, self.model, self.serial, self.firmware))

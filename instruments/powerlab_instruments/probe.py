@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from powerlab_instruments.errors import OutOfRange
-from powerlab_instruments.scope import TIME_LIMIT, Channel
+from powerlab_instruments.roles import ScopeChannel
 from powerlab_traces.chain import CurrentChain
 from powerlab_traces.trace import Trace
 
@@ -16,9 +16,6 @@ OFFSET_LIMIT = 0.050  # A at one turn
 LARGEST_ZERO = 4 * OFFSET_LIMIT  # A at one turn: the thumbwheel turned far off, and the scope's own offset
 # Zero drift between two zeros of one session, probe and scope together: an assumption, to be replaced by a measurement.
 DRIFT_LIMIT = 0.005  # A at one turn
-
-# Codes of the scope's converter over its eight divisions: what real files of this family show.
-CODES_PER_SCREEN = 199
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ class CurrentProbe1146B:
             )
         return replace(self, zero=zero)
 
-    def set_up(self, channel: Channel, *, full_scale: float, centre: float) -> None:
+    def set_up(self, channel: ScopeChannel, *, full_scale: float, centre: float) -> None:
         """Set the scope channel so that it reads amperes in the lead; both arguments in A.
 
         Raises
@@ -91,7 +88,7 @@ class CurrentProbe1146B:
             )
         channel.set_up(ratio=self.ratio, units="AMP", full_scale=full_scale, centre=centre)
 
-    def chain(self, channel: Channel) -> CurrentChain:
+    def chain(self, channel: ScopeChannel) -> CurrentChain:
         """Probe and channel as set up, with their data-sheet limits."""
         return CurrentChain(
             probe="1146B",
@@ -102,6 +99,9 @@ class CurrentProbe1146B:
             drift_limit=DRIFT_LIMIT / self.turns,
             scope_gain_limit=channel.gain_limit(),
             scope_offset_limit=channel.offset_limit(),
-            resolution=channel.scale * 8 / CODES_PER_SCREEN,
-            time_limit=TIME_LIMIT,
+            resolution=channel.resolution(),
+            time_limit=channel.time_limit,
+            full_scale=channel.full_scale(),
+            centre=channel.centre(),
+            peak_current=self.peak_current,
         )

@@ -1,145 +1,176 @@
-"""The Keysight MSO-X 2024A scope that digitises the probe.
+"""The Keysight InfiniiVision 2000 and 3000 X-Series scopes that digitise the probe.
 
-Behaviour after the 2000 X-Series Programmer's Guide. Sample rate and depth of this scope cannot be set: they follow
+Behaviour after the 2000 X-Series Programmer's Guide. Sample rate and depth of these scopes cannot be set: they follow
 from the time base, so the driver sets the span and reads what came.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
+from powerlab_instruments.channel import Channel, Pod
 from powerlab_instruments.errors import AcquisitionError, DeviceError, OutOfRange
 from powerlab_instruments.instrument import Instrument
-from powerlab_instruments.link import VisaLink
-from powerlab_instruments.settings import Choice, Reading, Setting, Switch, number, snapshot
-from powerlab_instruments.waveform import Preamble, Waveform
+from powerlab_instruments.settings import Choice, Node, Reading, Setting, Switch, number
+from powerlab_instruments.timebase import TimeBase, choose
+from powerlab_instruments.waveform import Preamble, Segment, Waveform
 from powerlab_traces.clock import Clock
-
-DIVISIONS = 8  # of the screen's height; full scale is all of them
-# DC accuracy of a 2000X is UNCONFIRMED (recalled from its data sheet): gain 3 % of full scale at 10 mV/div and above,
-# 4 % below; offset 0.1 div + 2 mV + 1 % of the offset setting, at the input.
-GAIN_LIMIT = 0.03
-GAIN_LIMIT_SMALL = 0.04
-SMALL_SCALE = 0.010  # V/div at the input
-OFFSET_LIMIT_DIVISIONS = 0.1
-OFFSET_LIMIT_VOLTS = 0.002
-OFFSET_LIMIT_OF_SETTING = 0.01
-TIME_LIMIT = 30e-6  # 25 ppm + 5 ppm a year: UNCONFIRMED for this model
 
 RUNNING = 8  # bit 3 of the operation condition register: not stopped
 WAITING = 32  # bit 5: armed, waiting for the trigger
 
-UNIT = {"VOLT": "V", "AMP": "A"}
+LONGEST_SPAN = 500.0  # s: 50 s/div
+MOST_SEGMENTS = 1000  # less where the memory does not hold them: the scope is the judge
+UNLICENSED, BEYOND = "-241", "-222"  # error codes: an option that this unit has not got; data out of range
+STOP_PATIENCE = 2.0  # s
 
 
-class Channel:
-    """One analog input. Vertical numbers are in the channel's unit, after the probe ratio."""
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a model has: analog and digital inputs, a 50 ohm path or not, its fastest sweep in s/div."""
 
-    displayed = Switch(":CHANnel{n}:DISPlay", doc="Whether the channel is acquired.")
-    probe_ratio = Setting(":CHANnel{n}:PROBe", unit="", low=0.1, high=10000, doc="Unit per volt at the input.")
-    units = Choice(":CHANnel{n}:UNITs", ("VOLT", "AMP"), doc="Unit of the quantity.")
-    # 1 mV/div to 5 V/div at 1:1, times the probe ratio: the scope itself is the judge of the product.
-    scale = Setting(":CHANnel{n}:SCALe", unit="/div", low=1e-4, high=50000, doc="Vertical scale.")
-    offset = Setting(":CHANnel{n}:OFFSet", unit="", low=-5e5, high=5e5, doc="Value at the screen's centre.")
-    coupling = Choice(":CHANnel{n}:COUPling", ("AC", "DC"), doc="Input coupling.")
-    bandwidth_limited = Switch(":CHANnel{n}:BWLimit", doc="The 20 MHz filter.")
-    inverted = Switch(":CHANnel{n}:INVert", doc="Sign change.")
-
-    def __init__(self, link: VisaLink, n: int) -> None:
-        if not 1 <= n <= 4:
-            raise OutOfRange(f"channel {n} on {link}: give 1 to 4")
-        self.link, self.n = link, n
-
-    def header(self, command: str) -> str:
-        """The command with the channel's number."""
-        return command.format(n=self.n)
-
-    def set_up(self, *, ratio: float, units: str, full_scale: float, centre: float) -> None:
-        """Show the channel with this probe ratio, unit, full scale (8 divisions) and value at the centre.
-
-        Ratio and unit go first: changing the ratio rescales every vertical number. The scope moves what it cannot
-        do to the nearest value without a word, so scale and offset are read back.
-
-        Raises
-        ------
-        DeviceError
-            The scope has settled on another scale or offset.
-        """
-        self.displayed = True
-        self.coupling = "DC"
-        self.inverted = False
-        self.bandwidth_limited = True
-        self.units = units
-        self.probe_ratio = ratio
-        self.scale = full_scale / DIVISIONS
-        self.offset = centre
-        for name, wanted, step in (("scale", full_scale / DIVISIONS, 0.01), ("offset", centre, 0.05)):
-            got = getattr(self, name)
-            if abs(got - wanted) > step * full_scale / DIVISIONS:
-                raise DeviceError(
-                    f"{self.link} channel {self.n}: {name} {wanted:g} was asked for and the scope took {got:g}; "
-                    "choose another full scale or centre"
-                )
-
-    def gain_limit(self) -> float:
-        """Half-width of the gain error in the channel's unit: a share of full scale, as data sheets give it."""
-        share = GAIN_LIMIT if self.scale / self.probe_ratio >= SMALL_SCALE * (1 - 1e-6) else GAIN_LIMIT_SMALL
-        return share * self.scale * DIVISIONS
-
-    def offset_limit(self) -> float:
-        """Half-width of the offset error in the channel's unit."""
-        return (
-            OFFSET_LIMIT_DIVISIONS * self.scale
-            + OFFSET_LIMIT_VOLTS * self.probe_ratio
-            + OFFSET_LIMIT_OF_SETTING * abs(self.offset)
-        )
-
-    def snapshot(self) -> dict[str, str]:
-        """Every declared setting with its present value."""
-        return {f"channel{self.n} {name}": value for name, value in snapshot(self).items()}
+    analog: int
+    digital: int
+    fifty_ohm: bool
+    fastest: float
 
 
-class MSOX2024A(Instrument):
-    """Keysight/Agilent InfiniiVision MSO-X 2024A: four analog inputs, one pod of eight digital ones."""
+def _inputs(kind: str, number: str) -> Inputs:
+    """What a name says, `MSO` and `2024A`: the second digit from the end counts the analog inputs."""
+    third = number.startswith("3")
+    return Inputs(
+        analog=int(number[-2]),
+        digital=(16 if third else 8) if kind == "MSO" else 0,
+        fifty_ohm=third,
+        # 5 ns/div up to 100 MHz; 2 ns/div above is UNCONFIRMED.
+        fastest=5e-9 if number[1:3] in {"00", "01"} else 2e-9,
+    )
 
-    model = "MSO-X 2024A"
+
+_2000 = ("2002A", "2004A", "2012A", "2014A", "2022A", "2024A")
+_3000 = ("3012A", "3014A", "3024A", "3032A", "3034A", "3052A", "3054A", "3102A", "3104A")
+_3000T = tuple(number.replace("A", "T") for number in _3000)  # successors; that all obey the same is UNCONFIRMED
+MODELS = {f"{kind}-X {it}": _inputs(kind, it) for it in (*_2000, *_3000, *_3000T) for kind in ("DSO", "MSO")}
+
+
+class InfiniiVision(Instrument):
+    """A Keysight/Agilent InfiniiVision X-Series scope: what it has follows from its model, see `MODELS`."""
+
+    family = "Keysight InfiniiVision 2000 or 3000 X-Series"
+    role = "scope"
+    models = MODELS
     error_queue_depth = 30
 
     time_mode = Choice(":TIMebase:MODE", ("MAIN", "WIND", "XY", "ROLL"), doc="Time base mode.")
-    time_range = Setting(":TIMebase:RANGe", unit="s", low=20e-9, high=500, doc="Time across the screen.")
+    time_range = Setting(
+        ":TIMebase:RANGe",
+        unit="s",
+        low=lambda it: 10 * it.inputs.fastest,
+        high=LONGEST_SPAN,
+        doc="Time across the screen, 20 or 50 ns to 500 s.",
+    )
     time_position = Setting(":TIMebase:POSition", unit="s", low=-500, high=500, doc="Trigger to reference.")
     time_reference = Choice(":TIMebase:REFerence", ("LEFT", "CENT", "RIGH"), doc="Reference point on the screen.")
+    acquire_mode = Choice(":ACQuire:MODE", ("RTIM", "SEGM"), doc="One record, or segments of the memory (an option).")
     acquire_type = Choice(":ACQuire:TYPE", ("NORM", "AVER", "HRES", "PEAK"), doc="What becomes of surplus samples.")
+    average_count = Setting(":ACQuire:COUNt", unit="", low=2, high=65536, doc="Acquisitions in an average.")
     trigger_mode = Choice(":TRIGger:MODE", ("EDGE",), doc="Trigger mode.")
-    trigger_source = Choice(
-        ":TRIGger:EDGE:SOURce",
-        ("CHAN1", "CHAN2", "CHAN3", "CHAN4", "EXT", *(f"DIG{d}" for d in range(8))),
-        doc="Trigger source.",
-    )
+    trigger_source = Choice(":TRIGger:EDGE:SOURce", lambda it: it.trigger_sources, doc="Trigger source.")
     trigger_slope = Choice(":TRIGger:EDGE:SLOPe", ("POS", "NEG", "EITH", "ALT"), doc="Trigger slope.")
+    trigger_coupling = Choice(":TRIGger:EDGE:COUPling", ("AC", "DC", "LFR"), doc="Coupling of an analog trigger.")
     trigger_sweep = Choice(":TRIGger:SWEep", ("AUTO", "NORM"), doc="Whether it triggers by itself.")
-    pod_displayed = Switch(":POD1:DISPlay", doc="Whether D0 to D7 are acquired.")
-    pod_threshold = Setting(":POD1:THReshold", unit="V", low=-8, high=8, doc="Logic threshold of D0 to D7.")
+    trigger_holdoff = Setting(":TRIGger:HOLDoff", unit="s", low=40e-9, high=10, doc="Shortest time between triggers.")
+    noise_reject = Switch(":TRIGger:NREJect", doc="More hysteresis of an analog trigger.")
+    high_frequency_reject = Switch(":TRIGger:HFReject", doc="The 50 kHz low-pass in an analog trigger's path.")
     sample_rate = Reading(":ACQuire:SRATe", unit="Hz", doc="Rate at which the scope samples.")
 
+    @property
+    def inputs(self) -> Inputs:
+        """What this model has."""
+        return MODELS[self.model]
+
+    @property
+    def impedances(self) -> tuple[str, ...]:
+        """What an analog input's impedance can be."""
+        return ("ONEM", "FIFT") if self.inputs.fifty_ohm else ("ONEM",)
+
+    @property
+    def trigger_sources(self) -> tuple[str, ...]:
+        """Every source of an edge trigger on this model."""
+        analog, digital = range(1, self.inputs.analog + 1), range(self.inputs.digital)
+        return (*(f"CHAN{n}" for n in analog), "EXT", *(f"DIG{d}" for d in digital))
+
+    @property
+    def record_sources(self) -> tuple[str, ...]:
+        """Every source of a record on this model."""
+        return (*(f"CHAN{n}" for n in range(1, self.inputs.analog + 1)), *(f"POD{n}" for n in self._pods))
+
+    @property
+    def _pods(self) -> range:
+        return range(1, self.inputs.digital // 8 + 1)
+
     def channel(self, n: int) -> Channel:
-        """Analog input n, 1 to 4."""
-        return Channel(self.link, n)
+        """Analog input n, from 1.
+
+        Raises
+        ------
+        OutOfRange
+            This model has not so many. Nothing was sent.
+        """
+        if not 1 <= n <= self.inputs.analog:
+            raise OutOfRange(f"channel {n} on {self.link}: the {self.model} has 1 to {self.inputs.analog}")
+        return Channel(self, n)
+
+    def pod(self, n: int) -> Pod:
+        """Eight digital inputs: pod 1 is D0 to D7, pod 2 is D8 to D15.
+
+        Raises
+        ------
+        OutOfRange
+            This model has not so many. Nothing was sent: asking for inputs that are not there can hang a scope.
+        """
+        if n not in self._pods:
+            what = f"D0 to D{self.inputs.digital - 1}" if self.inputs.digital else "no digital inputs; an MSO has"
+            raise OutOfRange(f"pod {n} (D{8 * n - 8} to D{8 * n - 1}) on {self.link}: the {self.model} has {what}")
+        return Pod(self, n)
+
+    def parts(self) -> Mapping[str, Node]:
+        """The scope itself, its channels and its pods."""
+        channels = {f"channel{n}": self.channel(n) for n in range(1, self.inputs.analog + 1)}
+        return {"": self, **channels, **{f"pod{n}": self.pod(n) for n in self._pods}}
+
+    def snapshot(self) -> dict[str, str]:
+        """Every setting but those of the analog channels with its present value."""
+        pods = (self.pod(n).snapshot() for n in self._pods)
+        return {name: value for part in (super().snapshot(), *pods) for name, value in part.items()}
 
     def prepare(self, channels: tuple[int, ...], *, digital_threshold: float | None) -> None:
         """Stop, and bring everything but the vertical settings to what an acquisition needs.
 
         Only the given analog channels are shown: the other of a pair would halve the memory. D0 to D7 are shown if
         a threshold (V) is given.
+
+        Raises
+        ------
+        OutOfRange
+            This model has not got one of the inputs. Nothing was sent.
         """
-        self.link.write(":STOP")
-        for n in range(1, 5):
+        for n in channels:
+            self.channel(n)
+        if digital_threshold is not None:
+            self.pod(1)
+        self.stop()
+        for n in range(1, self.inputs.analog + 1):
             self.channel(n).displayed = n in channels
         self.time_mode = "MAIN"
         self.time_reference = "LEFT"
         self.time_position = 0
         self.acquire_type = "NORM"
-        self.pod_displayed = digital_threshold is not None
+        for n in self._pods:
+            self.pod(n).displayed = n == 1 and digital_threshold is not None
         if digital_threshold is not None:
-            self.pod_threshold = digital_threshold
+            self.pod(1).threshold = digital_threshold
         self.trigger_mode = "EDGE"
         # AUTO would trigger by itself before the marker rises.
         self.trigger_sweep = "NORM"
@@ -151,6 +182,25 @@ class MSOX2024A(Instrument):
         self.trigger_slope = slope
         self.check(f"the trigger on {source}")
 
+    def time_base(self, duration: float, rate: float) -> TimeBase:
+        """The shortest span of at least `duration` s that this scope records at a whole multiple of `rate` (1/s).
+
+        Asks the scope, armed for one acquisition of the channels now shown, for a running one has half the memory.
+        It is left stopped with that time base, and what it had recorded is lost.
+        """
+        self.acquire_mode = "RTIM"
+        found = choose(duration, rate, LONGEST_SPAN, self._rate_of)
+        self.stop()
+        self.time_range = found.span
+        self.check(f"a time base of {found.span:g} s")
+        return found
+
+    def _rate_of(self, span: float) -> float:
+        """At which rate (1/s) one acquisition of `span` s would be recorded; leaves it armed."""
+        self.time_range = span
+        self.link.write(":SINGle")
+        return self.sample_rate
+
     def arm(self, duration: float, clock: Clock) -> None:
         """Start one acquisition of `duration` seconds, a tenth of it before the trigger; return when it can trigger.
 
@@ -159,6 +209,44 @@ class MSOX2024A(Instrument):
         AcquisitionError
             The scope does not arm in time.
         """
+        self.acquire_mode = "RTIM"
+        self._arm(duration, clock)
+
+    def arm_segments(self, duration: float, count: int, clock: Clock) -> None:
+        """Start an acquisition of `count` segments, each of `duration` s and with a trigger of its own.
+
+        Returns when the first can trigger. `wait` returns when all have come, `fetch_segments` reads them.
+
+        Raises
+        ------
+        OutOfRange
+            Fewer than 2 or more than 1000 segments. Nothing was sent.
+        DeviceError
+            The scope has no licence for segmented memory, or not the memory for so many.
+        AcquisitionError
+            The scope does not arm in time.
+        """
+        if not 2 <= count <= MOST_SEGMENTS:
+            raise OutOfRange(f"{count} segments on {self.link}: give 2 to {MOST_SEGMENTS}")
+        self.acquire_mode = "SEGM"
+        # Once without the licence, the scope refuses everything about segments: each step is looked at alone.
+        self._check_segments(count)
+        self.link.write(f":ACQuire:SEGMented:COUNt {count}")
+        self._check_segments(count)
+        self._arm(duration, clock)
+
+    def _check_segments(self, count: int) -> None:
+        found = self.errors()
+        if any(entry.startswith(UNLICENSED) for entry in found):
+            raise DeviceError(f"{self.model} at {self.link} has no licence for segmented memory ({found[0]})")
+        if any(entry.startswith(BEYOND) for entry in found):
+            raise DeviceError(
+                f"{self.model} at {self.link} has no memory for {count} segments ({found[0]}): take fewer"
+            )
+        if found:
+            raise DeviceError(f"{self.model} at {self.link} refused {count} segments: {'; '.join(found)}")
+
+    def _arm(self, duration: float, clock: Clock) -> None:
         self.time_range = duration
         self.check(f"a time base of {duration:g} s")
         self.link.query(":AER?")  # reading the event clears it
@@ -168,7 +256,9 @@ class MSOX2024A(Instrument):
         deadline = started + int((before_trigger + 5) * 1e9)
         while not (int(number(self.link, ":AER?")) or self._condition() & WAITING):
             if clock.now() > deadline:
-                raise AcquisitionError(f"{self.link} did not arm within {before_trigger + 5:g} s of :SINGle")
+                raise AcquisitionError(
+                    f"{self.link} did not arm within {before_trigger + 5:g} s of :SINGle; look at it, then start again"
+                )
             clock.sleep(0.01)
         # Armed is not yet ready: the part of the record before the trigger must have been filled.
         clock.sleep(before_trigger * 1.02 - (clock.now() - started) * 1e-9)
@@ -200,16 +290,62 @@ class MSOX2024A(Instrument):
         """Stop whatever is running."""
         self.link.write(":STOP")
 
+    def make_safe(self, clock: Clock) -> None:
+        """Stop, and make sure that nothing is armed any more.
+
+        Raises
+        ------
+        DeviceError
+            The scope is still running or armed.
+        """
+        self.stop()
+        deadline = clock.now() + int(STOP_PATIENCE * 1e9)
+        while self._condition() & (RUNNING | WAITING):
+            if clock.now() > deadline:
+                raise DeviceError(
+                    f"{self.model} at {self.link} is still acquiring {STOP_PATIENCE:g} s after :STOP; look at the scope"
+                )
+            clock.sleep(0.02)
+
     def fetch(self, source: str, unit: str = "") -> Waveform:
-        """Read the whole raw record of "CHAN1".."CHAN4" or "POD1" as unsigned byte codes.
+        """Read the whole raw record of "CHAN1", "POD1" and so on as unsigned byte codes.
 
         Only a stopped scope gives the raw record; a running one silently gives a reduced one.
 
         Raises
         ------
+        OutOfRange
+            This model has no such source. Nothing was sent.
         AcquisitionError
             The scope is running, or another number of samples came than the preamble says.
         """
+        self._select(source)
+        return self._read(source, unit)
+
+    def fetch_segments(self, source: str, unit: str = "") -> tuple[Segment, ...]:
+        """Read every segment that was taken, oldest first, each with the time of its trigger.
+
+        Raises
+        ------
+        OutOfRange, AcquisitionError
+            As `fetch`, or no segment was taken.
+        """
+        self._select(source)
+        taken = int(number(self.link, ":WAVeform:SEGMented:COUNt?"))
+        if not taken:
+            raise AcquisitionError(f"{self.link} has taken no segment; `arm_segments` and `wait` come first")
+        found = []
+        for index in range(1, taken + 1):
+            self.link.write(f":ACQuire:SEGMented:INDex {index}")
+            time = number(self.link, ":WAVeform:SEGMented:TTAG?")
+            found.append(Segment(time, self._read(source, unit)))
+        return tuple(found)
+
+    def _select(self, source: str) -> None:
+        if source not in self.record_sources:
+            raise OutOfRange(
+                f"a record of {source} on {self.link}: the {self.model} has {', '.join(self.record_sources)}"
+            )
         if self._condition() & RUNNING:
             raise AcquisitionError(f"{self.link} is running; a raw record can only be read when it has stopped")
         # Format, byte order and sign are set each time: a stale one of another program gives plausible nonsense.
@@ -223,6 +359,8 @@ class MSOX2024A(Instrument):
         ):
             self.link.write(command)
         self.check(f"reading {source}")
+
+    def _read(self, source: str, unit: str) -> Waveform:
         preamble = Preamble.parse(self._preamble())
         codes = np.frombuffer(self.link.query_block(":WAVeform:DATA?"), dtype=np.uint8)
         if len(codes) != preamble.points:

@@ -8,8 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from powerlab_instruments.channel import DIVISIONS, SMALL_SCALE
 from powerlab_instruments.probe import CurrentProbe1146B
-from powerlab_instruments.scope import DIVISIONS, SMALL_SCALE
 
 # The steps of V/div at the input, for screens that come out the same from run to run: a calibration holds for one
 # screen. The scope takes any value in between (vernier), and steps of 1-2-5 would waste up to half of its screen.

@@ -1,5 +1,6 @@
 """What a scope hands over: codes of one source with their preamble, and how they become a trace."""
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,8 +14,9 @@ from powerlab_traces.trace import Trace
 LOWEST_GOOD_CODE = 2
 HIGHEST_GOOD_CODE = 254
 
-# How far the raw rate may be from an integer multiple of the wanted one: the preamble has nine digits.
-RATE_TOLERANCE = 1e-6
+# How far the raw rate may be from a whole multiple of the wanted one, relative: scopes tell their rate with six digits,
+# and what is folded all the same has its exact interval from the preamble.
+RATE_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class Preamble:
             values = [float(field) for field in fields]
         except ValueError as error:
             raise AcquisitionError(f"{answer!r} is no waveform preamble: not all of its fields are numbers") from error
+        if not (all(math.isfinite(value) for value in values) and values[2].is_integer()):
+            raise AcquisitionError(
+                f"{answer!r} is no waveform preamble: a field is no finite number, or a count broken"
+            )
         return cls(int(values[2]), *values[4:])
 
 
@@ -61,7 +67,7 @@ class Waveform:
     unit: str
 
     def fold(self, rate: float) -> int:
-        """How many raw samples make one sample at `rate` (1/s); 1 if the raw rate is no integer multiple of it."""
+        """How many raw samples make one sample at `rate` (1/s); 1 if the raw rate is no whole multiple of it."""
         folds = 1 / (self.preamble.x_increment * rate)
         whole = round(folds)
         return whole if whole > 1 and abs(folds - whole) <= RATE_TOLERANCE * folds else 1
@@ -89,3 +95,11 @@ class Waveform:
         """Numbers of the samples of `trace(fold)` that hold a clipped or missing raw code [m]."""
         bad = np.flatnonzero((self.codes < LOWEST_GOOD_CODE) | (self.codes > HIGHEST_GOOD_CODE)) // fold
         return np.unique(bad[bad < len(self.codes) // fold]).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """One segment of a segmented acquisition: its trigger in s after that of the first, and its record."""
+
+    time: float
+    waveform: Waveform

@@ -10,6 +10,7 @@ from powerlab.terminal import columns, pairs
 from powerlab.terminal import show as print_table
 from powerlab_traces.record import RecordSummary
 from powerlab_traces.store import StoredRun, open_run
+from powerlab_traces.store.kind import Kind, kind_of
 
 MOST_ROWS = 60  # records listed one by one
 
@@ -20,7 +21,16 @@ MOST_ROWS = 60  # records listed one by one
 @click.option("--settings", is_flag=True, help="Every setting of every instrument too.")
 @click.option("--bench", is_flag=True, help="Print the run's bench.toml, and nothing else.")
 def command(file: Path, records: bool, settings: bool, bench: bool) -> None:
-    """Say what is in a run file: what ran, on what, how it was set, and its records."""
+    """Say what is in a run file: what ran, on what, how it was set, and its records.
+
+    FILE may also be what another instrument or program left, imported or not: a file or a folder.
+    """
+    if kind_of(file) is not Kind.RUN:
+        from powerlab.importing import open_import  # noqa: PLC0415 - a run of powerlab needs no importers
+        from powerlab.importreport import print_capture  # noqa: PLC0415
+
+        print_capture(open_import(file), file)
+        return
     run = open_run(file)
     if bench:
         click.echo(run.provenance.bench, nl=False)
@@ -70,7 +80,7 @@ def _named(rows: list[tuple[str, str]]) -> Table:
 def _records(run: StoredRun, summaries: list[RecordSummary]) -> Table:
     numbers = ("record", "samples", "rate", "windows", "mean", "voltage", "clipped")
     table = columns("record", "kind", *numbers[1:], right=numbers)
-    windows = Counter(window.record for window in run.windows)
+    windows = Counter(run.windows.column("record").tolist())
     for record in summaries:
         table.add_row(
             str(record.index),
@@ -87,7 +97,7 @@ def _records(run: StoredRun, summaries: list[RecordSummary]) -> Table:
 
 def _kinds(run: StoredRun, summaries: list[RecordSummary]) -> Table:
     """Records of the same kind, length and rate in one row."""
-    windows = Counter(window.record for window in run.windows)
+    windows = Counter(run.windows.column("record").tolist())
     alike: defaultdict[tuple[str, int, float, str], list[RecordSummary]] = defaultdict(list)
     for record in summaries:
         alike[record.kind.value, record.samples, record.interval, record.unit].append(record)

@@ -9,7 +9,7 @@ import numpy as np
 import pyvisa
 
 from powerlab_instruments.link import Visa
-from powerlab_instruments.scope import MSOX2024A
+from powerlab_instruments.scope import InfiniiVision
 from powerlab_instruments.simulated.bench import SimulatedBench
 from powerlab_instruments.simulated.wire import VirtualClock, Wire
 
@@ -29,7 +29,7 @@ def median(work: Callable[[], object]) -> float:
 def test_fetch_of_a_million_points() -> None:
     with SimulatedBench(virtual=True) as sim, Wire(sim.resources.wire) as wire, Visa() as visa:
         clock = VirtualClock(wire)
-        scope = MSOX2024A(visa.open(sim.resources.scope))
+        scope = InfiniiVision(visa.open(sim.resources.scope))
         scope.prepare((1,), digital_threshold=1.4)
         scope.arm(2.0, clock)
         scope.force_trigger()

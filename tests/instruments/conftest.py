@@ -9,6 +9,7 @@ class Transcript:
     """Stands in for a VisaLink. Anything sent that the transcript does not say next fails the test."""
 
     name = "TRANSCRIPT"
+    is_serial = False
 
     def __init__(self, lines: Sequence[tuple[str, str | bytes | None]]) -> None:
         self._lines = list(lines)

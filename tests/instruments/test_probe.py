@@ -5,7 +5,7 @@ import pytest
 
 from powerlab_instruments.errors import OutOfRange
 from powerlab_instruments.probe import CurrentProbe1146B
-from powerlab_instruments.scope import MSOX2024A
+from powerlab_instruments.scope import InfiniiVision
 from powerlab_traces.trace import Trace
 
 IDN = ("*IDN?", "AGILENT TECHNOLOGIES,MSO-X 2024A,MY61410204,02.65.2021102830")
@@ -38,7 +38,7 @@ def test_a_zero_is_measured_and_taken_off() -> None:
 
 
 def test_a_screen_beyond_the_peak_current_is_refused(transcript) -> None:
-    channel = MSOX2024A(transcript([IDN])).channel(1)
+    channel = InfiniiVision(transcript([IDN])).channel(1)
     with pytest.raises(OutOfRange, match="2.4 A is beyond the probe's 2 A"):
         CurrentProbe1146B(0.1, 5).set_up(channel, full_scale=3.2, centre=0.8)
 
@@ -55,9 +55,12 @@ def test_the_chain_divides_offset_but_not_gain_by_turns(transcript) -> None:
                 (":CHANnel1:PROBe?", f"{10 / turns}"),
                 (":CHANnel1:OFFSet?", "+400.0E-03"),
                 (":CHANnel1:SCALe?", "+100.0E-03"),
+                (":CHANnel1:SCALe?", "+100.0E-03"),
+                (":CHANnel1:OFFSet?", "+400.0E-03"),
             ]
         )
-        it = CurrentProbe1146B(0.1, turns).chain(MSOX2024A(line).channel(1))
+        it = CurrentProbe1146B(0.1, turns).chain(InfiniiVision(line).channel(1))
+        assert (it.full_scale, it.centre) == (0.8, 0.4)
         return it.gain_limit, it.offset_limit, it.scope_offset_limit
 
     gain, offset, scope = chain(1)

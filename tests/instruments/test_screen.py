@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from powerlab_instruments.channel import SMALL_SCALE
 from powerlab_instruments.probe import CurrentProbe1146B
-from powerlab_instruments.scope import SMALL_SCALE
 from powerlab_instruments.screen import Screen, screens, smallest
 
 PROBES = st.builds(CurrentProbe1146B, st.sampled_from([0.1, 0.01]), st.integers(1, 10))

@@ -53,7 +53,8 @@ def open_virtual() -> Iterator[Callable[..., VirtualBench]]:
         def make(edit: Callable[[str], str] = lambda text: text, **simulator: object) -> VirtualBench:
             # Several benches in one program need GPIB boards of their own.
             sim = opened.enter_context(SimulatedBench(virtual=True, gpib_board=next(boards), **simulator))
-            text = edit(bench_text(turns=simulator.get("turns", 1), **dataclasses.asdict(sim.resources)))
+            where = dataclasses.asdict(sim.resources) | {"scope_vxi11": sim.scope_vxi11}
+            text = edit(bench_text(turns=simulator.get("turns", 1), **where))
             wire = opened.enter_context(Wire(sim.resources.wire))
             bench = opened.enter_context(Bench(BenchFile.parse(text, "bench.toml"), text, clock=VirtualClock(wire)))
             return VirtualBench(sim, bench, wire, text)

@@ -12,7 +12,7 @@ from powerlab.capture import Plan, Stop, capture
 from powerlab.marker import MarkerError
 from powerlab.progress import Silence
 from powerlab.report import QUANTITIES, result_object
-from powerlab_instruments.errors import AcquisitionError, DeviceError, NoAnswer, WrongInstrument
+from powerlab_instruments.errors import AcquisitionError, DeviceError, NoAnswer, OutOfRange, WrongInstrument
 from powerlab_traces.errors import TraceError
 from powerlab_traces.record import RecordKind
 from powerlab_traces.store import open_run
@@ -81,8 +81,17 @@ def test_a_window_longer_than_the_record_gets_a_longer_record(open_virtual: Call
     result = pl.analyse(path)
     assert len(result.kept) == 2
     lengths = [len(it.current) * it.current.interval for it in run.records if it.kind is RecordKind.ACTIVE]
-    assert lengths == pytest.approx([8.0, 8.0], rel=1e-3)
-    assert any("come at" in note for note in run.notes)  # 125 kSa/s is no multiple of 50 kSa/s
+    # 8 s would come at 125 kSa/s, which is no multiple of 50 kSa/s; 10 s come at 100 kSa/s.
+    assert lengths == pytest.approx([10.0, 10.0], rel=1e-3)
+    assert result.sample_rate == pytest.approx(50e3, rel=1e-3)
+    assert not any("come at" in note for note in run.notes)
+
+
+def test_a_rate_that_the_scope_cannot_fold_to_is_said(open_virtual: Callable, tmp_path: Path) -> None:
+    path = open_virtual().capture(tmp_path / "r.h5", seconds=40.0, windows=1, warmup=1)
+    run = open_run(path)
+    assert len(pl.analyse(path).kept) == 1
+    assert any("come at" in note for note in run.notes)
 
 
 def test_without_warm_up_the_first_long_window_is_dropped_and_the_rest_fits(
@@ -187,9 +196,26 @@ def test_a_wedged_network_port_is_recovered_as_in_the_field(open_virtual: Callab
     assert abs(result.energy_per_image.value - result.truth.energy_per_image) <= result.energy_per_image.U95
 
 
-def test_a_sibling_is_refused_before_anything_is_set(open_virtual: Callable) -> None:
-    with pytest.raises(WrongInstrument, match="DSO-X 2024A, not a Keysight MSO-X 2024A; nothing was set"):
-        open_virtual(model="DSO-X 2024A")
+def test_a_sibling_without_digital_inputs_is_refused_before_the_board_is_touched(
+    open_virtual: Callable, tmp_path: Path
+) -> None:
+    virtual = open_virtual(model="DSO-X 2024A")
+    with pytest.raises(OutOfRange, match="DSO-X 2024A .*digital"):
+        virtual.capture(tmp_path / "r.h5", windows=3)
+    assert not virtual.bench.supply.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_siblings_measure_as_well(open_virtual: Callable, tmp_path: Path) -> None:
+    virtual = open_virtual(
+        lambda text: text.replace("current_limit = 2.0", "current_limit = 1.4"),
+        model="MSO-X 3034A",
+        supply_model="E3643A",
+        seed=2,
+    )
+    result = pl.analyse(virtual.capture(tmp_path / "r.h5", windows=4))
+    assert len(result.kept) == 4
+    assert abs(result.energy_per_image.value - result.truth.energy_per_image) <= result.energy_per_image.U95
 
 
 def test_a_silent_supply_is_asked_again(
@@ -312,7 +338,7 @@ def test_the_wrong_instrument_is_found_before_anything_is_set(open_virtual: Call
         swapped = [line for line in lines if line != adapter]
         return "\n".join(scope if line == supply else line for line in swapped)
 
-    with pytest.raises(WrongInstrument, match="MSO-X 2024A, not a Keysight E3645A; nothing was set"):
+    with pytest.raises(WrongInstrument, match="MSO-X 2024A, a scope, and not the supply: nothing was set"):
         open_virtual(swap)
 
 

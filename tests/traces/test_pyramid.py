@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nst
 
-from powerlab_traces.pyramid import BLOCK, COARSE, blocks_of, exact_sum
+from powerlab_traces.pyramid import COARSE, Sums, blocks_of, sums_of
 
 CODES = nst.arrays(
     st.sampled_from([np.uint8, np.uint16, np.uint32]), st.integers(1, 3 * COARSE), elements=st.integers(0, 255)
@@ -16,7 +16,7 @@ CODES = nst.arrays(
 def test_blocks_hold_least_largest_and_sum(codes: np.ndarray) -> None:
     codes[-1] = np.iinfo(codes.dtype).max
     blocks = blocks_of(codes)
-    parts = [codes[k : k + BLOCK] for k in range(0, len(codes), BLOCK)]
+    parts = [codes[k : k + blocks.size] for k in range(0, len(codes), blocks.size)]
     assert blocks.least.tolist() == [int(it.min()) for it in parts]
     assert blocks.largest.tolist() == [int(it.max()) for it in parts]
     assert blocks.total.tolist() == [sum(it.tolist()) for it in parts]
@@ -27,7 +27,7 @@ def test_blocks_hold_least_largest_and_sum(codes: np.ndarray) -> None:
 
 
 @given(CODES, st.data())
-def test_a_sum_from_blocks_is_the_sum_of_the_codes(codes: np.ndarray, data: st.DataObject) -> None:
+def test_sums_from_blocks_are_those_of_the_codes(codes: np.ndarray, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(codes) - 1))
     stop = data.draw(st.integers(start + 1, len(codes)))
     blocks, read = blocks_of(codes), []
@@ -36,5 +36,6 @@ def test_a_sum_from_blocks_is_the_sum_of_the_codes(codes: np.ndarray, data: st.D
         read.append(span.stop - span.start)
         return codes[span]
 
-    assert exact_sum(slice(start, stop), part, lambda span: blocks.total[span]) == sum(codes[start:stop].tolist())
-    assert sum(read) < 2 * BLOCK  # most of it was not read
+    true = codes[start:stop].tolist()
+    assert sums_of(slice(start, stop), part, blocks) == Sums(len(true), sum(true), min(true), max(true))
+    assert sum(read) < 2 * blocks.size  # most of it was not read

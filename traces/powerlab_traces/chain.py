@@ -25,6 +25,9 @@ class CurrentChain:
     scope_offset_limit: float  # scope channel offset when no zero was recorded, A in the lead
     resolution: float  # one code of the scope's converter, A in the lead
     time_limit: float  # scope time base, relative
+    full_scale: float = 0.0  # of the scope's screen, A in the lead; 0 where it is not known
+    centre: float = 0.0  # current at the middle of the screen, A in the lead
+    peak_current: float = 0.0  # the largest that the probe follows, A in the lead; 0 where it is not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Blocks of samples: least, largest and exact sum of each, to see and sum a long trace without reading all of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 256  # samples in a block of the finest level
-COARSE = 4096  # samples in a block of the second level; the record as a whole is the third
+COARSE = 2048  # samples in a block of the second level; the record as a whole is the third
 LEVELS = (BLOCK, COARSE)
 
 
@@ -50,18 +50,61 @@ def blocks_of(codes: NDArray[np.integer[Any]], size: int = BLOCK) -> Blocks:
     )
 
 
-def exact_sum(
-    span: slice,
-    codes: Callable[[slice], NDArray[np.integer[Any]]],
-    totals: Callable[[slice], NDArray[np.int64]],
-    size: int = BLOCK,
-) -> int:
-    """The sum of the codes in `span`: whole blocks from their totals, only the ends from the codes themselves."""
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Some codes in four numbers, all exact."""
+
+    samples: int
+    total: int
+    least: int
+    largest: int
+
+    def scaled(self, scale: float, offset: float) -> "Statistics":
+        """In the unit in which a value is a code times `scale` plus `offset`."""
+        mean = self.total / self.samples * scale + offset
+        return Statistics(self.samples, mean, self.least * scale + offset, self.largest * scale + offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Some samples in four numbers; mean, least and largest in their unit."""
+
+    samples: int
+    mean: float
+    least: float
+    largest: float
+
+
+def together(parts: Sequence[Statistics]) -> Statistics:
+    """Those of all samples of one part or more."""
+    if len(parts) == 1:
+        return parts[0]
+    samples = sum(it.samples for it in parts)
+    mean = sum(it.mean * it.samples for it in parts) / samples
+    return Statistics(samples, mean, min(it.least for it in parts), max(it.largest for it in parts))
+
+
+def sums_of(span: slice, codes: Callable[[slice], NDArray[np.integer[Any]]], blocks: Blocks) -> Sums:
+    """Those of the codes in `span`: whole blocks as they are, only the ends from the codes themselves.
+
+    `span` is not empty; `codes` hands out a part of the row that `blocks` are of.
+    """
+    size = blocks.size
     first, last = -(-span.start // size), span.stop // size
     if first >= last:
-        return int(codes(span).sum(dtype=np.int64))
-    result = int(totals(slice(first, last)).sum())
-    for end in (slice(span.start, first * size), slice(last * size, span.stop)):
-        if end.start < end.stop:
-            result += int(codes(end).sum(dtype=np.int64))
-    return result
+        ends = [codes(span)]
+    else:
+        ends = [
+            codes(end)
+            for end in (slice(span.start, first * size), slice(last * size, span.stop))
+            if end.start < end.stop
+        ]
+    # ufuncs in place of methods: these parts are so short that a method's detour is half of the time.
+    totals = [int(np.add.reduce(end, dtype=np.int64)) for end in ends]
+    leasts = [int(np.minimum.reduce(end)) for end in ends]
+    largests = [int(np.maximum.reduce(end)) for end in ends]
+    if first < last:
+        totals.append(int(np.add.reduce(blocks.total[first:last])))
+        leasts.append(int(np.minimum.reduce(blocks.least[first:last])))
+        largests.append(int(np.maximum.reduce(blocks.largest[first:last])))
+    return Sums(span.stop - span.start, sum(totals), min(leasts), max(largests))

@@ -42,6 +42,6 @@ class Run:
     chain: CurrentChain
     supply: SupplyLimits
     records: Sequence[Record]
-    windows: tuple[HostWindow, ...]
+    windows: Sequence[HostWindow]
     notes: tuple[str, ...] = ()  # what was odd while capturing: instrument errors, an early end
-    truth: tuple[TrueWindow, ...] | None = None  # of a simulated run
+    truth: Sequence[TrueWindow] | None = None  # of a simulated run

@@ -27,6 +27,7 @@ NOTES: Final = "notes"  # utf-8 strings [n]
 BENCH: Final = "bench"  # utf-8 string: bench.toml
 OVERVIEW: Final = "overview"  # group: the whole run in amperes, for a first look
 STACK: Final = "stack_{}"  # group: the records of one length, rate and scale
+IMPORTED: Final = "imported"  # group: a capture of another program, in place of all the rest
 
 # columns of the records
 KIND: Final = "kind"
@@ -36,6 +37,7 @@ STACK_NUMBER: Final = "stack"
 ROW: Final = "row"  # in the stack
 ARMED: Final = "armed_ns"  # host's monotonic clock
 FETCHED: Final = "fetched_ns"
+TRIGGER: Final = "trigger_ns"  # start of its first window, or when it was armed
 START: Final = "start_s"  # time of the first sample after the trigger
 MARKER_START: Final = "marker_start_s"
 DIGEST: Final = "sha256"  # hexadecimal, of the current's codes as little-endian bytes
@@ -91,3 +93,27 @@ NX_DEFAULT: Final = "default"
 NX_SIGNAL: Final = "signal"
 NX_AXES: Final = "axes"
 NX_AUXILIARY: Final = "auxiliary_signals"
+
+# a capture of another program
+SOURCE_FORMAT: Final = "source_format"  # attributes
+RULE: Final = "rule"
+STATISTIC: Final = "statistic"
+CLOCK: Final = "clock"
+ORIGIN: Final = "origin"  # ISO 8601
+SUPPLY_VOLTAGE: Final = "supply_voltage_V"
+IMPORTED_BY: Final = "imported_by"
+RECORD_GROUP: Final = "record_{}"  # group: traces of one record, with their axes of time
+TRACES: Final = "traces"  # group of columns [traces]
+SOURCES: Final = "sources"  # group of columns [source files]
+UNKNOWN: Final = "unknown"  # group of columns: what the user has to say
+OPTIONS: Final = "options"  # utf-8 string: JSON of the options that were given
+DATASET: Final = "dataset"  # columns
+NAME: Final = "name"
+ROLE: Final = "role"
+SAMPLES: Final = "samples"
+TIMES: Final = "times"  # dataset with the time of each sample; empty where they are even
+STOP: Final = "stop_s"
+SIZE: Final = "size"
+LACKING: Final = "lacking"
+WHY: Final = "why"
+OPTION: Final = "option"

@@ -64,26 +64,35 @@ class Trace:
     def span_of(self, window: Window) -> slice:
         """Where the window's samples lie: those whose start t has `window.start <= t < window.stop`.
 
-        The one place where seconds become sample numbers.
-
         Raises
         ------
         TraceError
             The window reaches beyond the trace, or holds no sample.
         """
-        first = (window.start - self.start) / self.interval
-        last = (window.stop - self.start) / self.interval
-        if first < -ON_GRID or last > len(self.codes) + ON_GRID:
-            raise TraceError(
-                f"window {window.index} ({window.start:g} to {window.stop:g} s) reaches beyond the trace "
-                f"({self.start:g} to {self.stop:g} s)"
-            )
-        span = slice(math.ceil(first - ON_GRID), math.ceil(last - ON_GRID))
-        if span.start == span.stop:
-            raise TraceError(f"window {window.index} is shorter than one sample ({self.interval:g} s)")
-        return span
+        return span_of(window, self.start, self.interval, len(self.codes))
 
     def cut(self, window: Window) -> Self:
         """The part of the trace inside the window (see `span_of`), a view on the same codes."""
         span = self.span_of(window)
         return replace(self, codes=self.codes[span], start=self.start + span.start * self.interval)
+
+
+def span_of(window: Window, start: float, interval: float, samples: int) -> slice:
+    """Where a window lies in so many samples from `start` (s) on; the one place where seconds become sample numbers.
+
+    Raises
+    ------
+    TraceError
+        The window reaches beyond the samples, or holds none of them.
+    """
+    first = (window.start - start) / interval
+    last = (window.stop - start) / interval
+    if first < -ON_GRID or last > samples + ON_GRID:
+        raise TraceError(
+            f"window {window.index} ({window.start:g} to {window.stop:g} s) reaches beyond the trace "
+            f"({start:g} to {start + samples * interval:g} s)"
+        )
+    span = slice(math.ceil(first - ON_GRID), math.ceil(last - ON_GRID))
+    if span.start == span.stop:
+        raise TraceError(f"window {window.index} is shorter than one sample ({interval:g} s)")
+    return span

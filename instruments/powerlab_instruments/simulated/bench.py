@@ -42,11 +42,12 @@ class SimulatedBench:
     """A bench on loopback until closed; a port of 0 takes any free one.
 
     `seed` decides every error of its instruments: a seed is a bench. `memory` is the scope's, in samples (1 000 000,
-    or 100 000 as older units have), `model` its name and `supply_model` that of the supply. A new connection to the
-    scope waits `first_answer` seconds for its answer, and every `wedge_every` seconds its network port wedges: both
-    were seen on real units. `sensitivity` (V/A) and `turns` are the probe's; `lead_resistance` (ohm) lies between the
-    point the supply regulates and the board, 0 with remote sense. In `virtual` time the clock stands still until the
-    wire advances it.
+    or 100 000 as older units have), `model` its name and `supply_model` that of the supply; with `segmented` the
+    scope has the licence for segmented memory. Three things were seen on real units: a new connection to the scope
+    waits `first_answer` seconds for its answer, every `wedge_every` seconds its network port wedges, and with
+    `short_preamble` the first preamble of each record is only `+0`. `sensitivity` (V/A) and `turns` are the probe's;
+    `lead_resistance` (ohm) lies between the point the supply regulates and the board, 0 with remote sense. In
+    `virtual` time the clock stands still until the wire advances it.
 
     With `vxi11` the scope is on VXI-11 as well, at the resource `scope_vxi11`. The port mapper that its clients ask is
     on `portmapper_port`, or on any free port where 111 is not for this user; then the resource names the port of the
@@ -72,8 +73,10 @@ class SimulatedBench:
         memory: int = 1_000_000,
         model: str = "MSO-X 2024A",
         supply_model: str = "E3645A",
+        segmented: bool = False,
         first_answer: float = 0.0,
         wedge_every: float | None = None,
+        short_preamble: bool = False,
         sensitivity: float = 0.1,
         turns: int = 1,
         lead_resistance: float = 0.0,
@@ -93,7 +96,14 @@ class SimulatedBench:
         self.probe = Probe.drawn(random, sensitivity=sensitivity, turns=turns)
         self.digitiser = Digitiser(self.board, self.probe, random, self.clock.now())
         self.scope = Scope(
-            self.digitiser, self.clock, memory, model, first_answer=first_answer, wedge_every=wedge_every
+            self.digitiser,
+            self.clock,
+            memory,
+            model,
+            first_answer=first_answer,
+            wedge_every=wedge_every,
+            segmented=segmented,
+            short_preamble=short_preamble,
         )
         self.supply = Supply(self.board, self.clock, random, supply_model, rs232=serial)
         self.faults = Faults()

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from powerlab_instruments.simulated.board import Board
 from powerlab_instruments.simulated.probe import SETTLING, Probe, smoothed
 
-GAIN_LIMIT = 0.02  # of full scale; UNCONFIRMED: 2 % and 3 % are both remembered of the data sheet
+GAIN_LIMIT = 0.03  # of full scale; UNCONFIRMED: recalled from the data sheet
 OFFSET_DIVISIONS, OFFSET_VOLTS = 0.1, 2e-3  # div + V at the BNC; UNCONFIRMED: recalled from the data sheet
+OFFSET_OF_SETTING = 0.01  # of the offset as set; UNCONFIRMED: recalled from the data sheet
 TIME_LIMIT = 25e-6  # relative; UNCONFIRMED: recalled from the data sheet
 CODES = 199  # steps in the 8 divisions; real files of the sibling 1000 X-Series show it, UNCONFIRMED for this one
 HOLE, LOW, CENTRE, HIGH = 0, 1, 128, 255  # never acquired, clipped low, mid-screen, clipped high (Programmer's Guide)
@@ -144,7 +145,9 @@ class Digitiser:
         # The input amplifier, whose gain is wrong, sees the signal after the offset has been taken off.
         full_scale = vertical.range / vertical.probe
         step = full_scale / CODES
-        error = self.offsets[channel - 1] * (OFFSET_DIVISIONS * full_scale / 8 + OFFSET_VOLTS)
+        setting = abs(vertical.offset) / vertical.probe
+        limit = OFFSET_DIVISIONS * full_scale / 8 + OFFSET_VOLTS + OFFSET_OF_SETTING * setting
+        error = self.offsets[channel - 1] * limit
         gain = (1 + self.gains[channel - 1]) / step
         volts *= gain
         volts += error / step - vertical.offset / vertical.probe * gain + CENTRE

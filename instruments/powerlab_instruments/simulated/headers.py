@@ -26,7 +26,7 @@ class Action:
     indefinite: bool = False  # an answer of arbitrary text: no query may follow it in the message
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Node:
     """One word of the header tree, reached by its short or long form.
 

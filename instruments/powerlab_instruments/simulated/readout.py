@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from powerlab_instruments.simulated.acquisition import Acquisition
 from powerlab_instruments.simulated.digitiser import CENTRE, CODES, HOLE
-from powerlab_instruments.simulated.forms import Flag, NumberOrWord, ScpiError, Word, counted
+from powerlab_instruments.simulated.forms import Flag, NumberOrWord, ScpiError, Whole, Word, counted
 from powerlab_instruments.simulated.runcontrol import RunControl
 from powerlab_instruments.simulated.scpi import Setting, command, query
+from powerlab_instruments.simulated.sweep import MOST_SEGMENTS
 
 MEASUREMENT_RECORD = 62_500  # points at most in NORMal mode and while running
 AVERAGED_RECORD = 7_680  # the same for averages, as a DSO-X 2024A has sent them; the guide says 1000
@@ -34,6 +35,9 @@ class Readout(RunControl):
     points_mode = Setting("WAVeform:POINts:MODE", _MODES, "NORM")
     view = Setting("WAVeform:VIEW", Word("MAIN"), "MAIN")
 
+    short_preamble = False  # a quirk, which `Scope` may have
+    _described: Acquisition | None = None  # the record whose preamble has been asked for
+
     def restore_defaults(self) -> None:
         """Every setting as after *RST, 1000 waveform points."""
         super().restore_defaults()
@@ -43,11 +47,33 @@ class Readout(RunControl):
 
     def _record(self) -> Acquisition:
         self.need_records()
+        if self.state == "RUN" and not self._has_source(self.finished) and self._has_source(self.acquisition):
+            self._await_first()
         if self.finished is None or self.state == "SING":
             raise ScpiError(NO_DATA)
         if self._of_pod() and not self.unsigned:
             raise ScpiError(-221)  # the guide asks for UNSigned ON; which error it is otherwise is UNCONFIRMED
         return self.finished
+
+    def _has_source(self, record: Acquisition | None) -> bool:
+        """Whether the source is in a record, or will be."""
+        if record is None:
+            return False
+        if self._of_pod():
+            return any(d // 8 + 1 == int(self.waveform_source[-1]) for d in record.setup.digital)
+        return int(self.waveform_source[-1]) in record.setup.channels
+
+    def _await_first(self) -> None:
+        """A scope that has just been set running with this source answers when it has recorded it.
+
+        How a real one does it is UNCONFIRMED; it takes so long over its commands that nobody comes too early. NORMal
+        sweep may never record, and virtual time goes on only when it is told to: there is no data then.
+        """
+        record = self.acquisition
+        assert record is not None
+        if record.setup.automatic and not self.clock.virtual:
+            self.clock.wait_until(lambda: record.done_at(self.clock.now()), self.cancelled, 0.01)
+            self.settle()
 
     def _of_pod(self) -> bool:
         return self.waveform_source.startswith("POD")
@@ -141,8 +167,12 @@ class Readout(RunControl):
     @query("WAVeform:PREamble")
     def preamble(self) -> str:
         """Format, type, points, count; x increment, origin, reference; y increment, origin, reference."""
+        record = self._record()
+        if self.short_preamble and record is not self._described:
+            self._described = record
+            return "+0"
         points, x_step, x_origin, y_step, y_origin, y_reference = self._scaling()
-        setup = self._record().setup
+        setup = record.setup
         return (
             f"{FORMATS[self.format]:+d},{TYPES[setup.kind]:+d},{points:+d},{setup.averages:+d},"
             f"{_scientific(x_step)},{_scientific(x_origin)},+0,"
@@ -189,15 +219,38 @@ class Readout(RunControl):
         """How many acquisitions were averaged."""
         return counted(self._record().setup.averages)
 
+    # Segments.
+
+    @command("ACQuire:SEGMented:INDex", Whole(1, MOST_SEGMENTS))
+    def show_segment(self, index: int) -> None:
+        """Bring one of the segments to the screen, from where it is read; -222 for one that was not taken."""
+        self.need_segments()
+        if index > len(self.segments):
+            raise ScpiError(-222)
+        self.finished = self.segments[index - 1]
+
+    @query("ACQuire:SEGMented:INDex")
+    def segment_shown(self) -> str:
+        """Which segment is on the screen."""
+        shown = [place for place, segment in enumerate(self.segments) if segment is self.finished]
+        return counted(1 + sum(shown))
+
     @query("WAVeform:SEGMented:COUNt")
     def segments_taken(self) -> str:
         """How many segments were taken: none without the licence."""
-        return counted(0)
+        return counted(len(self.segments))
 
     @query("WAVeform:SEGMented:TTAG")
     def segment_time(self) -> str:
-        """Not without the licence."""
-        raise ScpiError(-241)
+        """Seconds from the first segment's trigger to that of the segment on the screen, on the scope's clock."""
+        self.need_segments()
+        record = self._record()
+        if not self.segments:
+            raise ScpiError(NO_DATA)
+        first, this = self.segments[0].trigger, record.trigger
+        assert first is not None
+        assert this is not None
+        return _scientific((this - first) * 1e-9 * (1 + self.digitiser.time_error))
 
     # Data.
 

@@ -63,7 +63,7 @@ class Reports(Setups):
         """The acquisition."""
         return (
             f":ACQ:MODE {self.acquire_mode};TYPE {self.acquire_type};COMP {self.complete};"
-            f"COUNT {self.acquire_count};SEGM:COUN 2"
+            f"COUNT {self.acquire_count};SEGM:COUN {self.segment_count}"
         )
 
     @query("EXTernal")

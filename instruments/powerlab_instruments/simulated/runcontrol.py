@@ -3,9 +3,11 @@
 InfiniiVision 2000 X-Series Programmer's Guide, root level commands; bits as in its status chapter.
 """
 
+import functools
+
 from powerlab_instruments.simulated.acquisition import Acquisition
 from powerlab_instruments.simulated.clock import SimulatedClock
-from powerlab_instruments.simulated.digitiser import Digitiser
+from powerlab_instruments.simulated.digitiser import Digitiser, Setup
 from powerlab_instruments.simulated.forms import Whole, Word, counted, engineering
 from powerlab_instruments.simulated.models import Model
 from powerlab_instruments.simulated.panel import RANGE_LIMITS, bits_of
@@ -24,6 +26,7 @@ class RunControl(Sweep):
         self.state = "STOP"
         self.acquisition: Acquisition | None = None
         self.finished: Acquisition | None = None
+        self.segments: list[Acquisition] = []
         self._number = 0
         self._operation_event = self._operation_enable = 0
         self._triggered = self._armed = False
@@ -35,23 +38,22 @@ class RunControl(Sweep):
     def reset(self) -> None:
         """Running, with nothing recorded (UNCONFIRMED that *RST leaves the 2000 X-Series running)."""
         self.finished = None
+        self.segments = []
         self._start("RUN")
 
     def _start(self, state: str) -> None:
         self.state = state
-        self._number += 1
-        free = state == "RUN"
-        self.acquisition = Acquisition(
-            self.setup(shared=free),
-            self.digitiser,
-            armed=self.clock.now(),
-            number=self._number,
-            free_running=free,
-        )
+        free = state == "RUN" and self.acquire_mode == "RTIM"  # segments are taken until the memory is full
         self._operation_event |= RUN_BIT
-        self._announced = self._seen = None
+        self._arm(self.setup(shared=free), self.clock.now(), free_running=free)
         if not free:
             self.finished = None  # the memory is being overwritten
+            self.segments = []
+
+    def _arm(self, setup: Setup, at: int, *, free_running: bool = False) -> None:
+        self._number += 1
+        self._announced = self._seen = None
+        self.acquisition = Acquisition(setup, self.digitiser, armed=at, number=self._number, free_running=free_running)
 
     def changed(self, name: str) -> None:
         """A running acquisition starts again with the new setting; a finished one keeps its own."""
@@ -60,26 +62,39 @@ class RunControl(Sweep):
 
     def settle(self) -> None:
         """Bring trigger, completion and event registers up to the present."""
-        now, acquisition = self.clock.now(), self.acquisition
-        if acquisition is None:
-            return
+        while self.acquisition is not None and self._settle(self.acquisition, self.clock.now()):
+            pass  # the next segment has begun, and may be complete, too
+
+    def _settle(self, acquisition: Acquisition, now: int) -> bool:
+        """The same for the acquisition under way; whether another has followed it."""
         acquisition.look(now)
         if now >= acquisition.ready and self._announced is not acquisition:
             self._announced, self._armed = acquisition, True
             self._operation_event |= WAIT_BIT
         if acquisition.trigger is None:
-            return
+            return False
         if self._seen is not acquisition:
             self._seen, self._triggered = acquisition, True
         if not acquisition.done(now):
-            return
+            return False
         if acquisition.free_running:
             self._number += 1
             newest = acquisition.follow(now, self._number)
             self._triggered = self._triggered or newest is not acquisition
             self.acquisition = self.finished = self._announced = self._seen = newest
-        else:
-            self.finished, self.acquisition, self.state = acquisition, None, "STOP"
+            return False
+        if self.acquire_mode == "SEGM":
+            self.segments.append(acquisition)
+            if len(self.segments) < self.segment_count:
+                self._arm(acquisition.setup, acquisition.done_at(now) or now)  # dead time is taken as nought
+                return True
+        self._end(acquisition)
+        return False
+
+    def _end(self, record: Acquisition | None) -> None:
+        """Stopped; of segments, the first one is on the screen (UNCONFIRMED)."""
+        self.finished = self.segments[0] if self.segments else record
+        self.state, self.acquisition = "STOP", None
 
     def condition(self) -> int:
         """The operation status condition: bit 3 not stopped, bit 5 armed and waiting for the trigger."""
@@ -107,13 +122,17 @@ class RunControl(Sweep):
 
     @command("STOP")
     def stop(self) -> None:
-        """Stop; what has been recorded completely stays. One record alone that was triggered ends with holes."""
+        """Stop; what has been recorded completely stays, of segments too. One record alone that was triggered ends
+        with holes.
+        """
         self.settle()
         under_way = self.acquisition
-        if under_way is not None and under_way.trigger is not None and self.finished is None:
+        if under_way is None:
+            return
+        if under_way.trigger is not None and not (self.finished or self.segments):
             under_way.cut(self.clock.now())
             self.finished = under_way
-        self.state, self.acquisition = "STOP", None
+        self._end(self.finished)
 
     @command("SINGle")
     def single(self) -> None:
@@ -150,13 +169,17 @@ class RunControl(Sweep):
                 self.set_pod_display(pod, value=True)
 
     def completed(self) -> bool:
-        """Wait for the end of the acquisition under way, processing nothing else; False when cancelled before."""
-        acquisition = self.acquisition
-        assert acquisition is not None
-        recheck = None if acquisition.setup.source.startswith("DIG") else 0.01
-        done = self.clock.wait_until(lambda: acquisition.done_at(self.clock.now()), self.cancelled, recheck)
-        self.settle()
-        return done
+        """Wait for the end of the acquisition under way, all segments of it, processing nothing else.
+
+        False when cancelled before.
+        """
+        while (acquisition := self.acquisition) is not None:
+            recheck = None if acquisition.setup.source.startswith("DIG") else 0.01
+            due = functools.partial(lambda it: it.done_at(self.clock.now()), acquisition)
+            if not self.clock.wait_until(due, self.cancelled, recheck):
+                return False
+            self.settle()
+        return True
 
     @command("*TRG")
     def trigger_by_bus(self) -> None:

@@ -19,7 +19,9 @@ class Scope(Reports):
     """An Agilent InfiniiVision X-Series scope; its serial number says that it is simulated.
 
     `memory` is in samples; `model` is a name like `MSO-X 2024A` (`models.MODELS`). `first_answer` and `wedge_every`
-    (s) switch on the faults of `lan.Lan`.
+    (s) switch on the faults of `lan.Lan`; `segmented` is the licence for segmented memory. With
+    `short_preamble` the first preamble asked for of each record is only `+0`, as a DSO-X 2022A was seen to answer right
+    after an acquisition.
 
     Raises
     ------
@@ -44,7 +46,10 @@ class Scope(Reports):
         *,
         first_answer: float = 0.0,
         wedge_every: float | None = None,
+        segmented: bool = False,
+        short_preamble: bool = False,
     ) -> None:
+        self.segmented, self.short_preamble = segmented, short_preamble
         self._lan = Lan(clock, first_answer, wedge_every)
         self._clock_ahead = dt.timedelta()
         super().__init__(digitiser, clock, memory, model_named(model))
@@ -65,8 +70,8 @@ class Scope(Reports):
 
     @query("*OPT", indefinite=True)
     def options(self) -> str:
-        """The digital inputs are a licence; `0` is none."""
-        return "MSO" if self.model.digital else "0"
+        """The digital inputs and segmented memory (its word is UNCONFIRMED) are licences; `0` is none."""
+        return ",".join((["MSO"] if self.model.digital else []) + (["SGM"] if self.segmented else [])) or "0"
 
     @command("SYSTem:DSP", Text(75))
     def advise(self, _text: str) -> None:

@@ -5,6 +5,7 @@ class. An instrument takes one program message and gives the response message; s
 the transports' affair.
 """
 
+import functools
 import itertools
 import re
 import threading
@@ -193,6 +194,7 @@ class Instrument:
         self.event_status = 128  # power has come on
         self.event_enable = self.service_enable = 0
         self.cancelled = threading.Event()
+        self._resolved = functools.lru_cache(1024)(self._resolve)  # what a header means never changes
         self.restore_defaults()
 
     # What a subclass may add to.
@@ -227,7 +229,7 @@ class Instrument:
                     if not unit.strip():
                         continue
                     header, parameters = self._split(unit)
-                    action, arguments, path, suffixes = self._resolve(header, path, suffixes)
+                    action, arguments, path, suffixes = self._resolved(header, path, suffixes)
                     if header.endswith("?") and indefinite:
                         self.error(-440)
                         break

@@ -7,12 +7,14 @@ its siblings; UNCONFIRMED choices are marked.
 from typing import ClassVar
 
 from powerlab_instruments.simulated.digitiser import Setup, Vertical
-from powerlab_instruments.simulated.forms import Flag, Real, ScpiError, Whole, Word, counted, engineering
+from powerlab_instruments.simulated.forms import Flag, Real, ScpiError, Whole, Word, engineering
 from powerlab_instruments.simulated.models import Model
 from powerlab_instruments.simulated.panel import Panel
 from powerlab_instruments.simulated.scpi import Setting, command, query
 
 LONGEST_SPAN = 500.0  # s on the screen
+MOST_SEGMENTS = 1000
+SMALLEST_SEGMENT = 1000  # samples; UNCONFIRMED: the guide says that the count depends on the memory, and not how
 REFERENCES = {"LEFT": 0.1, "CENT": 0.5, "RIGH": 0.9}  # of the screen
 TRIGGER_MODES = (
     "EDGE", "GLITch", "PATTern", "TV", "DELay", "EBURst", "OR", "RUNT", "SHOLd", "TRANsition", "SBUS1", "USB"
@@ -26,7 +28,8 @@ class Sweep(Panel):
     """When and how a scope samples: everything but its inputs."""
 
     ARMED_WITH: ClassVar[frozenset[str]] = Panel.ARMED_WITH | {
-        "timebase_mode", "span", "position", "reference", "acquire_type", "acquire_count",
+        "timebase_mode", "span", "position", "reference", "acquire_type", "acquire_count", "acquire_mode",
+        "segment_count",
         "trigger_mode", "sweep", "source", "slope", "level",
     }  # fmt: skip
 
@@ -40,6 +43,7 @@ class Sweep(Panel):
     acquire_type = Setting("ACQuire:TYPE", Word("NORMal", "AVERage", "HRESolution", "PEAK"), "NORM")
     acquire_mode = Setting("ACQuire:MODE", Word("RTIMe", "SEGMented"), "RTIM")
     acquire_count = Setting("ACQuire:COUNt", Whole(2, 65536), 8)
+    segment_count = Setting("ACQuire:SEGMented:COUNt", Whole(2, MOST_SEGMENTS), 2)
     complete = Setting("ACQuire:COMPlete", Whole(100, 100), 100)
 
     trigger_mode = Setting("TRIGger:MODE", Word(*TRIGGER_MODES), "EDGE")
@@ -57,6 +61,8 @@ class Sweep(Panel):
     glitch_polarity = Setting("TRIGger:GLITch:POLarity", Word("POSitive", "NEGative"), "POS")
     glitch_above = Setting("TRIGger:GLITch:GREaterthan", Real("s", 2e-9, 10.0), 30e-9)
     glitch_below = Setting("TRIGger:GLITch:LESSthan", Real("s", 2e-9, 10.0), 30e-9)
+
+    segmented = False  # whether this unit has the licence for segmented memory
 
     def __init__(self, model: Model, memory: int) -> None:
         self.memory = memory
@@ -133,36 +139,42 @@ class Sweep(Panel):
 
     # Acquisition.
 
+    @command("ACQuire:TYPE", Word("NORMal", "AVERage", "HRESolution", "PEAK"))
+    def set_acquire_type(self, kind: str) -> None:
+        """What becomes of surplus samples; -221 for averages of segments, which there are not."""
+        if kind == "AVER" and self.acquire_mode == "SEGM":
+            raise ScpiError(-221)
+        self.acquire_type = kind
+        self.changed("acquire_type")
+
     @command("ACQuire:MODE", Word("RTIMe", "SEGMented"))
     def set_acquire_mode(self, mode: str) -> None:
-        """Segmented memory is a licence that this unit has not got."""
+        """One record, or the memory in segments, which is a licence (-241)."""
         if mode == "SEGM":
-            raise ScpiError(-241)
+            self.need_segments()
+            if self.acquire_type == "AVER":
+                raise ScpiError(-221)
+        self.acquire_mode = mode
+        self.changed("acquire_mode")
 
-    @command("ACQuire:SEGMented:COUNt", Whole(2, 1000))
-    def set_segments(self, _count: int) -> None:
-        """Not without the licence."""
-        raise ScpiError(-241)
-
-    @query("ACQuire:SEGMented:COUNt")
-    def segments(self) -> str:
-        """How many segments would be taken."""
-        return counted(2)
-
-    @command("ACQuire:SEGMented:INDex", Whole(1, 1000))
-    def set_segment(self, _index: int) -> None:
-        """Not without the licence."""
-        raise ScpiError(-241)
-
-    @query("ACQuire:SEGMented:INDex")
-    def segment(self) -> str:
-        """Which segment is on the screen."""
-        return counted(1)
+    @command("ACQuire:SEGMented:COUNt", Whole(2, MOST_SEGMENTS))
+    def set_segments(self, count: int) -> None:
+        """How many segments to take; -222 for more than the memory holds."""
+        self.need_segments()
+        if self.depth(shared=False) < count * SMALLEST_SEGMENT:
+            raise ScpiError(-222)
+        self.segment_count = count
+        self.changed("segment_count")
 
     @command("ACQuire:SEGMented:ANALyze")
     def analyze_segments(self) -> None:
-        """Not without the licence."""
-        raise ScpiError(-241)
+        """Measurements over all segments, which nobody sees."""
+        self.need_segments()
+
+    def need_segments(self) -> None:
+        """-241 on a unit without the licence for segmented memory."""
+        if not self.segmented:
+            raise ScpiError(-241)
 
     # Trigger.
 
@@ -204,17 +216,27 @@ class Sweep(Panel):
 
     # What follows from the settings.
 
-    def plan(self, *, shared: bool) -> int:
-        """How many samples of each channel the screen will hold; `shared` memory is that of free run.
+    def depth(self, *, shared: bool) -> int:
+        """Samples of each channel that the memory holds; `shared` memory is that of free run.
 
         A model: all memory for a channel alone in its pair (1 and 2, 3 and 4), half of it for both, half again
-        when the scope runs freely; the rate is that of the memory over the screen, or the converter's. Peak detect
-        keeps two values a point (that this halves the points is UNCONFIRMED).
+        when the scope runs freely. Peak detect keeps two values a point (that this halves the points is UNCONFIRMED).
         """
+        halvings = (self._paired, shared, self.acquire_type == "PEAK")
+        return self.memory >> sum(halvings)
+
+    @property
+    def _paired(self) -> bool:
         shown = self.display
-        paired = (shown[1] and shown[2]) or (shown[3] and shown[4])
-        depth = self.memory // (2 if paired else 1) // (2 if shared else 1) // (2 if self.acquire_type == "PEAK" else 1)
-        return max(1, min(depth, int(self.model.rates[paired] * self.span * (1 + 1e-9))))
+        return (shown[1] and shown[2]) or (shown[3] and shown[4])
+
+    def plan(self, *, shared: bool) -> int:
+        """How many samples of each channel the screen will hold.
+
+        The rate is that of the memory, or of a segment of it, over the screen; or the converter's.
+        """
+        depth = self.depth(shared=shared) // (self.segment_count if self.acquire_mode == "SEGM" else 1)
+        return max(1, min(depth, int(self.model.rates[self._paired] * self.span * (1 + 1e-9))))
 
     def setup(self, *, shared: bool) -> Setup:
         """The settings as an acquisition is armed with them."""

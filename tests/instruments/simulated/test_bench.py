@@ -19,7 +19,7 @@ from powerlab_instruments.simulated.bench import SimulatedBench
 from powerlab_instruments.simulated.listener import PortBusyError
 from powerlab_instruments.simulated.wire import VirtualClock, Wire, WireError
 from powerlab_traces.clock import Clock
-from tests.instruments.simulated.conftest import port_of
+from tests.instruments.simulated.conftest import port_of, speaker
 
 BOARD = 11  # pyvisa-py keeps one table of boards for the whole program
 
@@ -112,6 +112,27 @@ def test_in_real_time_a_record_takes_its_time(visa):
             scope.write(":WAV:SOUR POD1")
             pod = scope.query_binary_values(":WAV:DATA?", datatype="B", container=np.array)
         assert pod.sum() * 0.2 / len(pod) == pytest.approx(0.02, rel=1e-4)
+
+
+def test_a_source_that_was_just_put_on_the_screen_of_a_running_scope_is_waited_for():
+    with SimulatedBench() as bench:
+        say = speaker(bench.scope)
+        say(b"*RST;:TIM:RANG 1e-3;:VIEW POD1;:WAV:SOUR POD1;POIN:MODE NORM")
+        assert say(b":WAV:DATA?").startswith(b"#800001000")
+        say(b":TRIG:SWE NORM;SOUR DIG0;:VIEW CHAN2;:WAV:SOUR CHAN2")
+        assert say(b":WAV:DATA?") == b""  # it may never trigger
+        assert say(b":SYST:ERR?").startswith(b"+109")
+
+
+def test_the_first_preamble_of_a_record_may_be_short(bench, wire):
+    with SimulatedBench(virtual=True, short_preamble=True) as quirky:
+        for it, short in ((bench, False), (quirky, True)):
+            say = speaker(it.scope)
+            for _ in range(2):
+                say(b":SING;:TRIG:FORC")
+                it.clock.advance(it.clock.now() + 1_000_000_000)
+                assert (say(b":WAV:PRE?") == b"+0\n") == short
+                assert say(b":WAV:PRE?").count(b",") == 9
 
 
 def test_the_wire_takes_several_clients_and_says_what_is_wrong(bench, connect):

@@ -47,7 +47,7 @@ def other_sum(entry: h5py.Group) -> None:
 
 
 def other_largest(entry: h5py.Group) -> None:
-    entry["stack_0/blocks_4096/largest"][0, 0] -= 1
+    entry["stack_0/blocks_2048/largest"][0, 0] -= 1
 
 
 def renumbered(entry: h5py.Group) -> None:
@@ -91,7 +91,7 @@ def short_table(entry: h5py.Group) -> None:
         (other_marker, "record 1: its samples are not those that were captured"),
         (other_block, "record 1: total of block 3 of 256 samples is wrong"),
         (other_sum, "record 1: the sum in the table of records"),
-        (other_largest, "record 0: largest of block 0 of 4096 samples"),
+        (other_largest, "record 0: largest of block 0 of 2048 samples"),
         (renumbered, "record 2, 3, 4, 5, 6 is missing"),
         (doubled, "record 1 is there 2 times"),
         (late_window, "window 1: it lies outside the time"),

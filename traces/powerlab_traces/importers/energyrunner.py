@@ -26,9 +26,9 @@ from powerlab_traces.importers.imported import (
     Statistic,
     Unknown,
 )
-from powerlab_traces.importers.options import ImportOptions
+from powerlab_traces.importers.options import OF_ANY, ImportOptions
 from powerlab_traces.importers.registry import Importer
-from powerlab_traces.importers.source import Source, identified, lines_of, mapped, reading, refused
+from powerlab_traces.importers.source import Source, beside, identified, lines_of, mapped, reading, refused
 from powerlab_traces.importers.windows import completed
 from powerlab_traces.run import Provenance
 
@@ -92,8 +92,8 @@ def read(path: Path, options: ImportOptions) -> Imported:
         scale=MICRO,
     )
     base = re.sub(r"-?energy$", "", path.stem)
-    marks_path = _beside(path, f"{base}-timestamps.json", "timestamps.json")
-    results_path, log_path = _beside(path, "results.txt"), _beside(path, "log.txt")
+    marks_path = beside(path, f"{base}-timestamps.json", "timestamps.json")
+    results_path, log_path = beside(path, "results.txt"), beside(path, "log.txt")
     settings = _settings(log_path) if log_path else {}
     printed = _printed(results_path) if results_path else {}
     windows: tuple[ForeignWindow, ...] = ()
@@ -127,10 +127,6 @@ def read(path: Path, options: ImportOptions) -> Imported:
         options,
         path,
     )
-
-
-def _beside(path: Path, *names: str) -> Path | None:
-    return next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
 
 
 def _marks(path: Path) -> list[float]:
@@ -236,4 +232,4 @@ def _contradictions(
     return tuple(notes)
 
 
-IMPORTER = Importer("energyrunner", "EnergyRunner energy trace (-energy.bin)", recognises, read)
+IMPORTER = Importer("energyrunner", "EnergyRunner energy trace (-energy.bin)", recognises, read, takes=OF_ANY)

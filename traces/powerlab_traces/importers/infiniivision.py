@@ -14,7 +14,7 @@ import numpy as np
 
 from powerlab_traces.importers.channels import assigned
 from powerlab_traces.importers.imported import ForeignRecord, ForeignTrace, Imported, Role
-from powerlab_traces.importers.options import ImportOptions
+from powerlab_traces.importers.options import ALL, ImportOptions
 from powerlab_traces.importers.registry import Importer
 from powerlab_traces.importers.setup_print import find_setup, mistrusted, read_setup
 from powerlab_traces.importers.source import Source, identified, mapped, reading, refused
@@ -198,4 +198,6 @@ def _text(raw: bytes) -> str:
     return text if text.isprintable() else ""
 
 
-IMPORTER = Importer("infiniivision", "InfiniiVision binary save (AG10, AG01, AG03)", recognises, read)
+IMPORTER = Importer(
+    "infiniivision", "InfiniiVision binary save (AG10, AG01, AG03)", recognises, read, takes=ALL - {"time"}
+)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from powerlab_traces.importers.channels import assigned
 from powerlab_traces.importers.grid import on_grid
 from powerlab_traces.importers.imported import ForeignRecord, ForeignTrace, Imported
-from powerlab_traces.importers.options import ImportOptions
+from powerlab_traces.importers.options import ALL, ImportOptions
 from powerlab_traces.importers.registry import Importer
 from powerlab_traces.importers.setup_print import find_setup, mistrusted, read_setup
 from powerlab_traces.importers.source import Source, identified, refused
@@ -151,4 +151,4 @@ def _share_times(one: ForeignTrace, other: ForeignTrace) -> bool:
     return len(one) == len(other) and one.interval == other.interval and one.start == other.start
 
 
-IMPORTER = Importer("infiniivision-text", "InfiniiVision CSV or ASCII XY", recognises, read, same)
+IMPORTER = Importer("infiniivision-text", "InfiniiVision CSV or ASCII XY", recognises, read, same, ALL - {"time"})

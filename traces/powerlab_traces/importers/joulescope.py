@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from powerlab_traces.importers.imported import ForeignRecord, ForeignTrace, Imported, Lacking, Role, Unknown
-from powerlab_traces.importers.options import ImportOptions
+from powerlab_traces.importers.options import CHANNELS, OF_ANY, ImportOptions
 from powerlab_traces.importers.registry import Importer
 from powerlab_traces.importers.source import ForeignFileError, Source, identified, reading, refused
 from powerlab_traces.importers.windows import completed
@@ -183,4 +183,4 @@ def _origin(pyjls: ModuleType, reader: Any, kept: list[Any]) -> datetime | None:
     return None
 
 
-IMPORTER = Importer("joulescope", "Joulescope JLS (.jls)", recognises, read)
+IMPORTER = Importer("joulescope", "Joulescope JLS (.jls)", recognises, read, takes=OF_ANY | CHANNELS)

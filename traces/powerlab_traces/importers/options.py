@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from powerlab_traces.importers.source import ForeignFileError
 
@@ -46,6 +47,18 @@ class ImportOptions:
         for name, value in self.factor.items():
             if value == 0 or not math.isfinite(value):
                 raise ForeignFileError(f"--factor {name}={value:g}: give a factor other than 0")
+
+
+# What the user may say of any capture; the rest is for formats that leave it open.
+OF_ANY = frozenset({"windows", "images", "marker", "supply_voltage", "clock_offset"})
+CHANNELS = frozenset({"current", "voltage", "power"})
+ALL = frozenset(each.name for each in fields(ImportOptions))
+
+
+def given(options: ImportOptions) -> dict[str, Any]:
+    """The options that say something, by name."""
+    silent = ImportOptions()
+    return {name: value for name in sorted(ALL) if (value := getattr(options, name)) != getattr(silent, name)}
 
 
 def option(name: str) -> str:

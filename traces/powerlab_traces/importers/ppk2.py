@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from powerlab_traces.importers.imported import ForeignRecord, ForeignTrace, Imported, Lacking, Role, Unknown
-from powerlab_traces.importers.options import ImportOptions
+from powerlab_traces.importers.options import OF_ANY, ImportOptions
 from powerlab_traces.importers.registry import Importer
 from powerlab_traces.importers.source import Source, identified, reading, refused
 from powerlab_traces.importers.windows import completed
@@ -165,4 +165,4 @@ def _lines(bits: NDArray[np.uint16], rate: float) -> list[ForeignTrace]:
     ]
 
 
-IMPORTER = Importer("ppk2", "Nordic PPK2 save (.ppk2)", recognises, read)
+IMPORTER = Importer("ppk2", "Nordic PPK2 save (.ppk2)", recognises, read, takes=OF_ANY)

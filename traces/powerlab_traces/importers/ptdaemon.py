@@ -28,7 +28,7 @@ from powerlab_traces.importers.imported import (
     Rule,
     Unknown,
 )
-from powerlab_traces.importers.options import ImportOptions
+from powerlab_traces.importers.options import OF_ANY, ImportOptions
 from powerlab_traces.importers.registry import Importer
 from powerlab_traces.importers.source import ForeignFileError, Source, identified, lines_of, reading, refused
 from powerlab_traces.importers.windows import completed
@@ -246,4 +246,4 @@ def _notes(readings: _Readings, log: loadgen.LoadGenLog) -> list[str]:
     return notes
 
 
-IMPORTER = Importer("ptdaemon", "MLPerf PTDaemon power log (spl.txt)", recognises, read)
+IMPORTER = Importer("ptdaemon", "MLPerf PTDaemon power log (spl.txt)", recognises, read, takes=OF_ANY)

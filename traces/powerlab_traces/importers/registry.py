@@ -9,7 +9,7 @@ from pathlib import Path
 
 from powerlab_traces.errors import TraceError
 from powerlab_traces.importers.imported import Imported
-from powerlab_traces.importers.options import ImportOptions
+from powerlab_traces.importers.options import ALL, ImportOptions, given, option
 from powerlab_traces.importers.source import ForeignFileError, Source, reading, refused
 
 GROUP = "powerlab.importers"
@@ -25,7 +25,8 @@ RANGING = "ranging"  # a run that MLPerf Power makes to find the ranges; its pow
 class Importer:
     """A format: how a file of it is recognised by its content, and how it is read.
 
-    `same` says of two files of the format whether they are parts of one capture, such as a file a channel.
+    `same` says of two files of the format whether they are parts of one capture, such as a file a channel. `takes` are
+    the options that it heeds.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Importer:
     recognises: Callable[[Source], bool]
     read: Callable[[Path, ImportOptions], Imported]
     same: Callable[[Path, Path], bool] = lambda one, other: one == other
+    takes: frozenset[str] = ALL
 
 
 def importers() -> Iterator[Importer]:
@@ -68,15 +70,20 @@ def read(path: Path, options: ImportOptions | None = None) -> Imported:
     Raises
     ------
     ForeignFileError
-        Nothing recognises it, or it is cut short or damaged; the message names the file and the place.
+        Nothing recognises it, it is cut short or damaged, or an option says what the format leaves to nobody; the
+        message names the file and the place.
     """
     found = _find(path)
     if found is None:
         names = ", ".join(importer.description for importer in importers())
         raise refused(path, f"no known format is in it; known are: {names}")
     main, importer = found
+    options = options or ImportOptions()
+    idle = [option(name) for name in given(options) if name not in importer.takes]
+    if idle:
+        raise refused(main, f"{importer.description} takes no {', '.join(idle)}: leave it out")
     try:
-        return importer.read(main, options or ImportOptions())
+        return importer.read(main, options)
     except ForeignFileError:
         raise
     except TraceError as error:

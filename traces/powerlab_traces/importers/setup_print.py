@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from powerlab_traces.importers.imported import ForeignTrace
-from powerlab_traces.importers.source import Source, lines_of
+from powerlab_traces.importers.source import Source, beside, lines_of
 
 SECTIONS = ("ANALOG", "EXT TRIG", "TRIGGER", "HORIZONTAL", "ACQUISITION", "MEASUREMENTS", "DIGITAL", "MATH")
 LARGEST = 1 << 16  # bytes; a set-up print is about 600
@@ -30,9 +30,9 @@ PREFIX = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
 def find_setup(path: Path) -> Path | None:
     """The set-up print beside a saved waveform: the same base name, or that without `_<channel>`."""
     for stem in dict.fromkeys((path.stem, re.sub(r"_[^_]*$", "", path.stem))):
-        beside = path.with_name(stem + ".txt")
-        if beside.is_file() and beside.stat().st_size <= LARGEST and _is_print(Source.at(beside).text):
-            return beside
+        found = beside(path, stem + ".txt")
+        if found and found.stat().st_size <= LARGEST and _is_print(Source.at(found).text):
+            return found
     return None
 
 

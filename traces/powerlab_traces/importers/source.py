@@ -76,6 +76,16 @@ def identified(path: Path) -> SourceFile:
     return SourceFile(path.name, path.stat().st_size, digest)
 
 
+def beside(path: Path, *names: str) -> Path | None:
+    """The first of these files that lies in the folder of `path`."""
+    for name in names:
+        # A name made of a long one can be longer than any file's: then there is none.
+        with contextlib.suppress(OSError):
+            if path.with_name(name).is_file():
+                return path.with_name(name)
+    return None
+
+
 def mapped(path: Path, dtype: DTypeLike, offset: int, count: int) -> NDArray[Any]:
     """`count` numbers of a file from byte `offset` on, mapped and not loaded.
 

@@ -20,7 +20,7 @@ from powerlab_traces.importers.imported import (
     Role,
     Statistic,
 )
-from powerlab_traces.importers.options import ImportOptions
+from powerlab_traces.importers.options import OF_ANY, ImportOptions
 from powerlab_traces.importers.registry import Importer
 from powerlab_traces.importers.source import Source, identified, reading, refused
 from powerlab_traces.importers.windows import completed
@@ -145,4 +145,4 @@ def _volts(power: dict[str, Any]) -> str:
     return f"{voltage:g} V" if isinstance(voltage, int | float) and not isinstance(voltage, bool) else ""
 
 
-IMPORTER = Importer("tinyrunner", "MLPerf Tiny runner results (results.json)", recognises, read)
+IMPORTER = Importer("tinyrunner", "MLPerf Tiny runner results (results.json)", recognises, read, takes=OF_ANY)

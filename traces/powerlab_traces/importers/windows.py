@@ -18,7 +18,7 @@ from powerlab_traces.importers.imported import (
     Unknown,
 )
 from powerlab_traces.importers.options import ImportOptions
-from powerlab_traces.importers.source import identified, refused
+from powerlab_traces.importers.source import beside, identified, refused
 from powerlab_traces.importers.table import (
     Column,
     Table,
@@ -54,7 +54,7 @@ def completed(imported: Imported, options: ImportOptions, path: Path) -> Importe
     windows, sources, notes = imported.windows, imported.sources, imported.notes
     table = options.windows
     if table is None and options.marker is None and not windows:
-        table = _beside(path)
+        table = beside(path, f"{path.stem}-windows.csv", f"{path.stem}_windows.csv", "windows.csv")
     if table is not None:
         windows = read_windows(table, imported.origin)
         sources = (*sources, identified(table))
@@ -187,11 +187,6 @@ def seconds_since(path: Path, origin: datetime | None, times: Sequence[datetime]
     if times and (times[0].tzinfo is None) != (origin.tzinfo is None):
         raise refused(path, "only one of the capture and the windows says its offset from UTC; give both or neither")
     return np.array([(time - origin).total_seconds() for time in times])
-
-
-def _beside(path: Path) -> Path | None:
-    names = (f"{path.stem}-windows.csv", f"{path.stem}_windows.csv", "windows.csv")
-    return next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
 
 
 def _high(trace: ForeignTrace) -> np.ndarray:

@@ -6,7 +6,8 @@ on. `assembly` makes the run file of it, at the end or after a crash; `stored` r
 
 from powerlab_traces.store.assembly import Recovered, recover
 from powerlab_traces.store.checking import check_run
-from powerlab_traces.store.stored import StoredRecords, StoredRun, open_run
+from powerlab_traces.store.records import StoredRecords
+from powerlab_traces.store.stored import StoredRun, open_run
 from powerlab_traces.store.writer import RunWriter, check_writable
 
 __all__ = [

@@ -28,6 +28,7 @@ RECORD_TYPES: Mapping[str, Any] = {
     schema.ROW: np.int64,
     schema.ARMED: np.int64,
     schema.FETCHED: np.int64,
+    schema.TRIGGER: np.int64,
     schema.START: np.float64,
     schema.MARKER_START: np.float64,
     schema.DIGEST: TEXT,
@@ -51,6 +52,11 @@ WINDOW_TYPES: Mapping[str, tuple[str, Any]] = {
     "stop": (schema.STOP_NS, np.int64),
     "images": (schema.IMAGES, np.int64),
     "label": (schema.LABEL, TEXT),
+}
+TRUTH_TYPES: Mapping[str, tuple[str, Any]] = {
+    "start": (schema.START_NS, np.int64),
+    "stop": (schema.STOP_NS, np.int64),
+    "energy": (schema.ENERGY, np.float64),
 }
 
 
@@ -199,6 +205,7 @@ class _Builder:
             schema.ROW: row,
             schema.ARMED: said["armed"],
             schema.FETCHED: said["fetched"],
+            schema.TRIGGER: min((it["start"] for it in said["windows"]), default=said["armed"]),
             schema.START: current.start,
             schema.MARKER_START: np.nan if marker is None else marker.start,
             schema.DIGEST: current.digest,
@@ -211,7 +218,7 @@ class _Builder:
         for name, value in columns.items():
             self._records[name].append(value)
         self._readings.append((said["before"], said["after"]))
-        self._clipped.append(clipped)
+        self._clipped.append(clipped.copy())  # what is a view would keep the whole frame
         self._windows += said["windows"]
 
     def finish(self, notes: Sequence[str]) -> tuple[int, int]:
@@ -226,11 +233,7 @@ class _Builder:
         }
         write_columns(self._entry.create_group(schema.WINDOWS), windows)
         if self._truth is not None:
-            truth = {
-                schema.START_NS: (np.int64, [it["start"] for it in self._truth]),
-                schema.STOP_NS: (np.int64, [it["stop"] for it in self._truth]),
-                schema.ENERGY: (np.float64, [it["energy"] for it in self._truth]),
-            }
+            truth = {column: (dtype, [it[name] for it in self._truth]) for name, (column, dtype) in TRUTH_TYPES.items()}
             write_columns(self._entry.create_group(schema.TRUTH), truth)
         self._entry.create_dataset(schema.NOTES, data=[*self._notes, *notes], dtype=TEXT)
         self._entry.create_group(schema.CHAIN).attrs.update(self._description["chain"])

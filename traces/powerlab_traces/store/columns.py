@@ -11,13 +11,14 @@ from powerlab_traces import schema
 
 TEXT = h5py.string_dtype("utf-8")
 CHUNK = 4096  # rows
+MOST_BYTES = 64  # of a text that takes its room in every row: a SHA-256 in hexadecimal
 
 
 def write_columns(group: h5py.Group, columns: Mapping[str, tuple[Any, Sequence[Any]]]) -> None:
     """Write columns, each given by its type and values; the first is the axis of the others."""
     axis = None
-    for name, (dtype, values) in columns.items():
-        data = np.array(values, dtype=object if dtype is TEXT else dtype)
+    for name, (kind, values) in columns.items():
+        data, dtype = _text_array(values) if kind is TEXT else (np.array(values, dtype=kind), kind)
         options = (
             {"chunks": (min(CHUNK, len(data)),), "compression": "gzip", "shuffle": True} if len(data) > CHUNK else {}
         )
@@ -29,12 +30,27 @@ def write_columns(group: h5py.Group, columns: Mapping[str, tuple[Any, Sequence[A
             column.dims[0].attach_scale(axis)
 
 
+def _text_array(values: Sequence[str]) -> tuple[NDArray[Any], Any]:
+    """Texts and their type: short ones of one length, which are read many times faster than those of any length."""
+    encoded = [it.encode() for it in values]
+    longest = max(map(len, encoded), default=0)
+    if longest > MOST_BYTES:
+        return np.array(values, dtype=object), TEXT
+    dtype = h5py.string_dtype("utf-8", max(longest, 1))
+    return np.array(encoded, dtype=dtype), dtype
+
+
 def read_columns(group: h5py.Group) -> dict[str, NDArray[Any]]:
     """Every column of a table; text as Python strings."""
-    return {
-        name: column.asstr()[:] if h5py.check_string_dtype(column.dtype) else column[:]
-        for name, column in group.items()
-    }
+    return {name: read_column(column) for name, column in group.items()}
+
+
+def read_column(column: h5py.Dataset) -> NDArray[Any]:
+    """One column; text as Python strings."""
+    kind = h5py.check_string_dtype(column.dtype)
+    found: NDArray[Any] = column.asstr()[:] if kind and kind.length is None else column[:]
+    # Texts of one length are decoded at once, a day's in a tenth of the time.
+    return np.char.decode(found, "utf-8").astype(object) if found.dtype.kind == "S" else found
 
 
 def scale_of(data: h5py.Dataset) -> tuple[float, float]:

@@ -18,25 +18,17 @@ def write_overview(entry: h5py.Group) -> None:
     point that is no number. A record's trigger is at the host's time of its first window, or when it was armed.
     """
     records = read_columns(entry[schema.RECORDS])
-    indices = records[schema.INDEX].tolist()
-    if not indices:
+    if not len(records[schema.INDEX]):
         return
-    windows = read_columns(entry[schema.WINDOWS])
-    first = dict(zip(windows[schema.RECORD][::-1].tolist(), windows[schema.START_NS][::-1].tolist(), strict=True))
-    triggers = [first.get(index, armed) for index, armed in zip(indices, records[schema.ARMED].tolist(), strict=True)]
     levels = {number: _Level(entry, number) for number in set(records[schema.STACK_NUMBER].tolist())}
     samples = sum(levels[number].samples for number in records[schema.STACK_NUMBER].tolist())
     size = next((it for it in LEVELS if samples / it <= MOST_POINTS), None)
     for level in levels.values():
         level.load(size)
-    places = zip(
-        records[schema.STACK_NUMBER].tolist(),
-        records[schema.ROW].tolist(),
-        triggers,
-        records[schema.START],
-        strict=True,
-    )
-    rows = [levels[number].row(row, (trigger - triggers[0]) * 1e-9 + start) for number, row, trigger, start in places]
+    lengths = np.array([levels[number].length for number in records[schema.STACK_NUMBER].tolist()])
+    starts = starts_of(records[schema.TRIGGER], records[schema.START], records[schema.SEGMENT], lengths)
+    places = zip(records[schema.STACK_NUMBER].tolist(), records[schema.ROW].tolist(), starts.tolist(), strict=True)
+    rows = [levels[number].row(row, start) for number, row, start in places]
     group = entry.create_group(schema.OVERVIEW)
     group.attrs[schema.NX_CLASS] = "NXdata"
     group.attrs[schema.NX_SIGNAL] = schema.CURRENT
@@ -56,6 +48,23 @@ def write_overview(entry: h5py.Group) -> None:
     entry.attrs[schema.NX_DEFAULT] = schema.OVERVIEW
 
 
+def starts_of(
+    triggers: NDArray[np.int64], starts: NDArray[np.float64], segments: NDArray[np.int64], lengths: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """When each record's first sample was taken, in seconds since the first record's trigger [records].
+
+    `triggers` are in ns of the host's clock, `starts` in s after them, `lengths` in s. That clock may have begun anew
+    before a segment; such a segment follows the record before it at once, since nobody knows how long nothing was
+    recorded.
+    """
+    found: NDArray[np.float64] = (triggers - triggers[:1]) * 1e-9 + starts
+    for first in (np.flatnonzero(np.diff(segments)) + 1).tolist():
+        earliest = found[first - 1] + lengths[first - 1]
+        if found[first] < earliest:
+            found[first:] += earliest - found[first]
+    return found
+
+
 class _Level:
     """The block sums of one stack, in its unit."""
 
@@ -66,6 +75,7 @@ class _Level:
         self.unit = current.attrs[schema.UNIT]
         self._interval = float(current.attrs[schema.INTERVAL])
         self._scale, self._offset = scale_of(current)
+        self.length = self.samples * self._interval  # s
 
     def load(self, size: int | None) -> None:
         """Read the blocks of `size` samples; None makes one block of each record."""

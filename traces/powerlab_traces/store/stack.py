@@ -11,7 +11,7 @@ from powerlab_traces.pyramid import LEVELS, Blocks
 from powerlab_traces.store.packed import LEVEL, Packed
 
 GROW = 64  # rows by which a stack grows
-BLOCK_ROWS = 16  # rows of block sums in a chunk: what a look at one record must inflate, too
+PAGE = 8192  # block sums in a chunk, of as many records as that are
 
 
 class Stack:
@@ -93,7 +93,7 @@ class Stack:
                     name,
                     shape=(0, values.shape[1]),
                     maxshape=(None, values.shape[1]),
-                    chunks=(BLOCK_ROWS, values.shape[1]),
+                    chunks=(page_rows(values.shape[1]), min(values.shape[1], PAGE)),
                     dtype=values.dtype,
                     compression="gzip",
                     compression_opts=LEVEL,
@@ -104,6 +104,15 @@ class Stack:
             data.resize(known + len(values), axis=0)
             data[known:] = values
         self._pending.clear()
+
+
+def page_rows(blocks: int) -> int:
+    """How many records of so many blocks have their sums in one chunk.
+
+    >>> page_rows(391)
+    20
+    """
+    return max(PAGE // blocks, 1)
 
 
 def _codes(group: h5py.Group, name: str, packed: Packed) -> h5py.Dataset:

@@ -16,7 +16,7 @@ from powerlab_traces.record import Record
 from powerlab_traces.run import Provenance, TrueWindow
 from powerlab_traces.store.assembly import assemble, journal_of, part_of
 from powerlab_traces.store.journal import Entry, Journal
-from powerlab_traces.store.packed import Packed
+from powerlab_traces.store.packed import MARKER_CHUNK, Packed
 from powerlab_traces.store.reopening import Earlier, take_up
 from powerlab_traces.window import HostWindow
 
@@ -76,7 +76,7 @@ class RunWriter:
             The disk refuses; what was appended before is kept.
         """
         current = Packed.of(record.current, self._workers)
-        marker = None if record.marker is None else Packed.of(record.marker, self._workers)
+        marker = None if record.marker is None else Packed.of(record.marker, self._workers, MARKER_CHUNK)
         blocks = blocks_of(record.current.codes)
         said: dict[str, Any] = {
             "index": record.index,

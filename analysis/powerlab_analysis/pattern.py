@@ -1,0 +1,331 @@
+"""Windows found in the current itself: the pattern of the host's times is laid over the trace where it fits best.
+
+Nothing else ties host and scope then but a bracket of host times. The pattern as a whole says roughly where it lies,
+and whether it could lie elsewhere; the onsets of its edges (`steps`) say it finely, and with which uncertainty.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from powerlab_analysis.clocks import HOST_JITTER, RATE_LIMIT
+from powerlab_analysis.integral import Integral
+from powerlab_analysis.noise import correlation_bracket
+from powerlab_analysis.steps import Edges, Onsets, locate
+
+# Logarithm of a likelihood ratio; 12.5 is a Gaussian's five standard deviations.
+SURE = 12.5
+MOST_SUMS = 50_000_000  # windows times offsets that are tried
+RESIDUAL_BLOCKS = 8192
+ZOOMED = 41  # offsets of a closer look
+FINE = 2e-4  # s: where the first look ends
+RAMP = 0.012  # s by which the middle of a ramp, which is what the first look finds, may come after its onset
+LONGEST_BLOCK = 5e-4  # s
+LARGEST_STEP = 0.06  # s of the host's clock that are looked for between two windows
+LEAST_STEP = 2e-3  # s; below, a step is no different from a late stamp
+FLANK = 0.05  # s of idle beside a window that are compared with it
+LATE = 1e-3  # s that an edge may be off, besides its uncertainty, before its window is given up
+
+NO_STEP = "no marker was recorded, and the current shows no step where windows may have run"
+AMBIGUOUS = "no marker was recorded, and the windows fit the current in more than one place: leave idle around them"
+NO_EDGE = "no marker was recorded, and no edge of the windows is clear enough in the current"
+TOO_WIDE = "no marker was recorded, and the host's times leave too many places for windows as short as these"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Match:
+    """Where the windows lie on the record's clock, in s [n].
+
+    `shift` [n] is the standard uncertainty that all windows of the record share, `jitter` the one that each edge has
+    for itself (s). `doubts` [n] say what speaks against a window, "" for none. `step` are the seconds by which the
+    host's clock went ahead before window number `after`, 0 without a step.
+    """
+
+    starts: NDArray[np.float64]
+    stops: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    jitter: float
+    doubts: tuple[str, ...]
+    step: float = 0.0
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pattern:
+    """Host times of starts and stops in order [n], in s since the first start."""
+
+    starts: NDArray[np.float64]
+    stops: NDArray[np.float64]
+
+    @property
+    def gaps(self) -> NDArray[np.float64]:
+        """Idle before each window but the first [n - 1]."""
+        return self.starts[1:] - self.stops[:-1]
+
+    @property
+    def feature(self) -> float:
+        """The shortest window or gap."""
+        return float(min([*(self.stops - self.starts), *(gap for gap in self.gaps if gap > 0)]))
+
+    @property
+    def period(self) -> float:
+        """The least shift by which another window could be taken for the right one."""
+        return float(np.diff(self.starts).min()) if len(self.starts) > 1 else float(self.stops[0] - self.starts[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the pattern as a whole lies: the record's time of the first start, and the two levels."""
+
+    offset: float
+    idle: float
+    step: float
+    noise: float  # density: variance of a mean times its seconds
+
+
+def match(integral: Integral, pattern: Pattern, low: float, high: float) -> Match | str:
+    """Lay the pattern over a trace, its first start between `low` and `high` (s on the record's clock).
+
+    A reason in words when the current does not say where it lies.
+    """
+    place = _place(integral, pattern, low, high)
+    if isinstance(place, str):
+        return place
+    split, offsets = _split(integral, pattern, place)
+    number = len(pattern.starts)
+    starts, stops, shift = np.empty(number), np.empty(number), np.empty(number)
+    doubts: list[str] = []
+    jitters = []
+    for rows, offset in zip((slice(0, split), slice(split, number)), offsets, strict=True):
+        if rows.start == rows.stop:
+            continue
+        fine = _fine(integral, pattern, rows, offset)
+        if isinstance(fine, str):
+            return fine
+        starts[rows], stops[rows], shift[rows] = fine.starts, fine.stops, fine.shift
+        doubts += fine.doubts
+        jitters.append(fine.jitter)
+    step = 0.0
+    if 0 < split < number:
+        step = float((starts[split] - starts[split - 1]) - (pattern.starts[split] - pattern.starts[split - 1]))
+    return Match(starts, stops, shift, max(jitters), tuple(doubts), -step, split % number)
+
+
+def _place(integral: Integral, pattern: Pattern, low: float, high: float) -> _Place | str:
+    """Where the pattern explains most of the trace, as two levels; a reason if it could be elsewhere, or nowhere."""
+    spacing = max(integral.interval, pattern.feature / 4)
+    number = math.ceil((high - low) / spacing) + 1
+    if number * len(pattern.starts) > MOST_SUMS:
+        return TOO_WIDE
+    offsets = np.linspace(low, high, number)
+    explained = _explained(integral, pattern, offsets)
+    best = int(explained.argmax())
+    if explained[best] <= 0:
+        return NO_STEP
+    offset, most = float(offsets[best]), float(explained[best])
+    apart = np.abs(offsets - offset) > pattern.period / 2
+    while spacing > max(FINE, integral.interval):
+        near = np.linspace(max(low, offset - 2 * spacing), min(high, offset + 2 * spacing), ZOOMED)
+        closer = _explained(integral, pattern, near)
+        offset, most = float(near[closer.argmax()]), max(most, float(closer.max()))
+        spacing /= (ZOOMED - 1) / 4
+    place = _levels(integral, pattern, offset)
+    if most < 2 * place.noise * 2 * SURE:
+        return NO_STEP
+    rival = float(explained[apart].max(initial=-math.inf))
+    if most - rival < 2 * place.noise * SURE:
+        return AMBIGUOUS
+    return place
+
+
+def _sums(
+    integral: Integral, pattern: Pattern, offsets: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Integral of the trace inside the windows, and how many seconds of them are in the trace, at each offset."""
+    inside, seconds = np.zeros(len(offsets)), np.zeros(len(offsets))
+    for start, stop in zip(pattern.starts.tolist(), pattern.stops.tolist(), strict=True):
+        inside += integral.at(offsets + stop) - integral.at(offsets + start)
+        seconds += np.clip(offsets + stop, integral.start, integral.stop)
+        seconds -= np.clip(offsets + start, integral.start, integral.stop)
+    return inside, seconds
+
+
+def _explained(integral: Integral, pattern: Pattern, offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What two levels, the higher in the windows, explain of the trace's square: value^2 s, at each offset."""
+    inside, seconds = _sums(integral, pattern, offsets)
+    whole = integral.stop - integral.start
+    above = inside - float(integral.at(np.array(integral.stop))) * seconds / whole
+    rest = seconds * (1 - seconds / whole)
+    usable = (above > 0) & (rest > 1e-9 * whole)
+    return np.where(usable, np.square(above) / np.where(usable, rest, 1.0), 0.0)
+
+
+def _levels(integral: Integral, pattern: Pattern, offset: float) -> _Place:
+    """The two levels at an offset, and the noise around them."""
+    inside, seconds = (float(it[0]) for it in _sums(integral, pattern, np.array([offset])))
+    whole, total = integral.stop - integral.start, float(integral.at(np.array(integral.stop)))
+    idle = (total - inside) / (whole - seconds)
+    step = inside / seconds - idle
+    blocks = min(RESIDUAL_BLOCKS, len(integral.values))
+    bounds = np.linspace(integral.start, integral.stop, blocks + 1)
+    ticks = np.stack([pattern.starts, pattern.stops], axis=1).ravel() + offset
+    run = np.concatenate([[0.0], np.cumsum(np.diff(ticks) * (np.arange(len(ticks) - 1) % 2 == 0))])
+    share = np.diff(np.interp(bounds, ticks, run)) / (whole / blocks)
+    rest = integral.means(bounds) - idle - step * share
+    rest -= rest.mean()
+    variance = float(np.square(rest).mean())
+    bracket = correlation_bracket(rest) if variance > 0 else 1.0
+    return _Place(offset, idle, step, variance * bracket * whole / blocks)
+
+
+def _split(integral: Integral, pattern: Pattern, place: _Place) -> tuple[int, tuple[float, float]]:
+    """Whether the pattern fits much better in two parts: the number of the first window of the second, and their offsets.
+
+    The host's clock has stepped then. The number is that of all windows where it has not.
+    """
+    number = len(pattern.starts)
+    whole = number, (place.offset, place.offset)
+    if number < 2:
+        return whole
+    shifts = np.arange(-LARGEST_STEP, LARGEST_STEP, max(integral.interval, pattern.feature / 8, 5e-4))
+    halves = np.maximum(pattern.gaps / 2, 0.0)
+    before = np.minimum(FLANK, np.concatenate([[np.inf], halves]))
+    after = np.minimum(FLANK, np.concatenate([halves, [np.inf]]))
+    middle = place.idle + place.step / 2
+    scores = np.empty((number, len(shifts)))
+    for w in range(number):
+        start, stop = (place.offset + shifts + it for it in (pattern.starts[w], pattern.stops[w]))
+        ticks = np.stack([start - before[w], start, stop, stop + after[w]])
+        found = np.diff(integral.at(ticks), axis=0)
+        inside = np.diff(np.clip(ticks, integral.start, integral.stop), axis=0) * middle
+        scores[w] = (found - inside).T @ np.array([-1.0, 1.0, -1.0]) / place.step
+    first, second = scores.cumsum(axis=0)[:-1], scores[::-1].cumsum(axis=0)[::-1][1:]
+    together = float(scores.sum(axis=0).max())
+    parted = first.max(axis=1) + second.max(axis=1)
+    k = int(parted.argmax())
+    left, right = float(shifts[first[k].argmax()]), float(shifts[second[k].argmax()])
+    size = abs(right - left)
+    # In s of misplaced window: a step of the clock misplaces each later edge, noise only here and there.
+    chance = 6 * math.sqrt(2 * place.noise * max(size, pattern.feature)) / place.step
+    if size < LEAST_STEP or parted[k] - together < chance + 0.2 * min(size, pattern.feature):
+        return whole
+    return k + 1, (place.offset + left, place.offset + right)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fine:
+    """What the edges of some windows say."""
+
+    starts: NDArray[np.float64]
+    stops: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    jitter: float
+    doubts: list[str]
+
+
+def _fine(integral: Integral, pattern: Pattern, rows: slice, offset: float) -> _Fine | str:
+    """The windows of these rows by the onsets of their edges, first the clearest and then all."""
+    times = pattern.starts[rows], pattern.stops[rows]
+    length = float((times[1] - times[0]).min())
+    spread = RATE_LIMIT * float(pattern.stops[-1])
+    search = min(RAMP + FINE + integral.interval + spread, length / 3)
+    clear = [_clear(pattern, rows, offset, sign) for sign in (1, -1)]
+    rooms = np.concatenate([np.minimum(it.before, it.after) for it in (edges.within(integral) for edges in clear)])
+    search = min(search, float(rooms.max()) / 3)
+    if search < 2 * integral.interval:
+        return NO_EDGE
+    found = _onsets(integral, clear, search, max(integral.interval, search / 24))
+    moved = _common(clear, found)
+    if moved is None:
+        return NO_EDGE
+    offset += moved[0]
+    search = min(search, max(3 * integral.interval, 1.5e-3 + 5 * moved[1] + spread))
+    clear = [_clear(pattern, rows, offset, sign) for sign in (1, -1)]
+    block = max(integral.interval, min(LONGEST_BLOCK, pattern.feature / 8, search / 3))
+    closer = _onsets(integral, clear, search, block)
+    if _common(clear, closer) is not None:
+        found = closer
+    return _straightened(pattern, rows, offset, found, integral.interval)
+
+
+def _clear(pattern: Pattern, rows: slice, offset: float, sign: int) -> Edges:
+    """The rises or falls of these rows, with how far the level beside them is clear of other edges."""
+    lengths = pattern.stops - pattern.starts
+    gaps = np.maximum(pattern.gaps, 0.0)
+    ends = np.array([np.inf])
+    if sign > 0:
+        # Half a gap only: in its first half, the fall before dies away.
+        before, after, times = np.concatenate([ends, gaps / 2]), lengths * 0.9, pattern.starts
+    else:
+        before, after, times = lengths * 0.9, np.concatenate([gaps * 0.9, ends]), pattern.stops
+    return Edges(times[rows] + offset, before[rows], after[rows], sign)
+
+
+def _onsets(integral: Integral, clear: list[Edges], search: float, block: float) -> list[Onsets]:
+    return [locate(integral, edges, search, block) for edges in clear]
+
+
+def _common(clear: list[Edges], found: list[Onsets]) -> tuple[float, float] | None:
+    """By how much all edges lie later than expected, and its uncertainty; None if none was seen."""
+    late = np.concatenate([onsets.times - edges.times for edges, onsets in zip(clear, found, strict=True)])
+    u = np.concatenate([np.hypot(onsets.u, onsets.shape) for onsets in found])
+    seen = np.isfinite(u)
+    if not seen.any():
+        return None
+    weights = 1 / np.square(u[seen])
+    return float(late[seen] @ weights / weights.sum()), float(weights.sum() ** -0.5)
+
+
+def _straightened(
+    pattern: Pattern, rows: slice, offset: float, found: list[Onsets], interval: float
+) -> _Fine | str:
+    """The straight line of the onsets over the host's times, its slope no further from 1 than two clocks can be.
+
+    Rises and falls may have a lag of their own each, as far as the shape of their ramps is not known.
+    """
+    starts, stops = pattern.starts[rows], pattern.stops[rows]
+    host = np.concatenate([starts, stops])
+    late = np.concatenate([onsets.times for onsets in found]) - host - offset
+    noise = np.concatenate([onsets.u for onsets in found])
+    middle = float(host.mean())
+    number = len(starts)
+    rises = np.arange(2 * number) < number
+    columns = np.stack([np.ones(2 * number), host - middle, rises, ~rises], axis=1).astype(np.float64)
+    shapes = [math.hypot(onsets.shape, interval / 2) for onsets in found]
+    priors = np.diag([0.0, *(1 / it**2 for it in (RATE_LIMIT / math.sqrt(3), *shapes))])
+    seen = np.isfinite(noise)
+    jitter = HOST_JITTER
+    good = seen.copy()
+    for _ in range(3):
+        weights = np.where(good, 1 / (np.square(np.where(seen, noise, 1.0)) + jitter**2), 0.0)
+        if not good.any():
+            return NO_EDGE
+        covariance = np.linalg.inv(columns.T @ (weights[:, None] * columns) + priors)
+        fit = covariance @ (columns.T @ (weights * np.where(good, late, 0.0)))
+        rest = np.where(seen, late - columns @ fit, 0.0)
+        limit = LATE + 5 * np.sqrt(np.square(np.where(seen, noise, 0.0)) + jitter**2)
+        good = seen & (np.abs(rest) <= limit)
+    freedom = int(good.sum()) - 2
+    chi = float(np.square(rest[good]) @ weights[good])
+    scale = max(1.0, chi / freedom) if freedom > 0 else 1.0
+    lag = 0.0
+    if (good & rises).any() and (good & ~rises).any():
+        # Rises and falls that do not agree have a lag that nobody can give to one of them.
+        lag = abs(float(rest[good & rises].mean() - rest[good & ~rises].mean() + fit[2] - fit[3])) / 2
+    line = columns[:, :2] @ fit[:2]
+    own = np.einsum("ij,jk,ik->i", columns[:, :2], covariance[:2, :2], columns[:, :2]) * scale
+    shift = np.sqrt(own[:number] + lag**2 / 3)
+    doubts = [
+        _doubt(rest[k], rest[number + k], seen[k], seen[number + k], good[k], good[number + k]) for k in range(number)
+    ]
+    return _Fine(starts + offset + line[:number], stops + offset + line[number:], shift, jitter * math.sqrt(scale), doubts)
+
+
+def _doubt(start: float, stop: float, start_seen: bool, stop_seen: bool, start_good: bool, stop_good: bool) -> str:
+    """What speaks against a window whose edges lie so far (s) from where they should."""
+    for name, late, seen, good in (("start", start, start_seen, start_good), ("stop", stop, stop_seen, stop_good)):
+        if seen and not good:
+            return f"the current's {name} lies {late * 1e3:+.2g} ms from where the host's clock puts it"
+    return ""
