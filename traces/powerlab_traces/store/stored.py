@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,4 +99,6 @@ def _fields(kind: type[Limits], group: h5py.Group) -> Limits:
         stored = group.attrs[name]
         return stored.item() if isinstance(stored, np.generic) else text(stored)
 
-    return kind(**{field.name: value(field.name) for field in fields(kind)})
+    # A field with a default is one that files of an earlier powerlab do not have.
+    required = {field.name for field in fields(kind) if field.default is MISSING}
+    return kind(**{it.name: value(it.name) for it in fields(kind) if it.name in required or it.name in group.attrs})
