@@ -1,5 +1,6 @@
 """The bench: supply, probe, scope and marker as bench.toml describes them, opened and kept safe."""
 
+import datetime as dt
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -7,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from powerlab.benchfile import BenchFile
+from powerlab.calibration import CalibrationFile, Conditions, Known, calibration_path, known_of
 from powerlab.marker import Marker, open_marker
 from powerlab_instruments.catalogue import open_instrument
 from powerlab_instruments.errors import DeviceError, InstrumentError, NoAnswer
 from powerlab_instruments.link import Visa
 from powerlab_instruments.probe import CurrentProbe1146B
+from powerlab_instruments.roles import Scope
 from powerlab_instruments.screen import Screen, screens
 from powerlab_instruments.supply import SETPOINT_STEP
 from powerlab_traces.chain import CurrentChain, SupplyLimits, SupplyReading
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 
 # Serial numbers that begin so are the simulated scope's: what it measures never happened.
 SIMULATED_SERIAL = "SIM"
+
+LOGIC_SCREEN = 16.0  # V over the screen of an analog input that carries the marker
+# V at the external trigger input, where nothing is connected that could reach it. That its range is 8 V: UNCONFIRMED.
+UNREACHED = 7.0
 
 MAY_BE_ON = "the supply's output may still be on: look at the supply"
 
@@ -43,9 +50,16 @@ class Bench:
     """
 
     def __init__(
-        self, file: BenchFile, text: str, *, clock: Clock | None = None, on_close: Callable[[], None] | None = None
+        self,
+        file: BenchFile,
+        text: str,
+        *,
+        clock: Clock | None = None,
+        on_close: Callable[[], None] | None = None,
+        calibration: CalibrationFile | None = None,
     ) -> None:
         self.file, self.text = file, text
+        self.calibration = calibration or CalibrationFile.model_validate({})
         self.clock: Clock = clock or HostClock()
         self.notes: list[str] = []
         self.recorded: Path | None = None  # the run that was finished last
@@ -97,7 +111,7 @@ class Bench:
         InstrumentError
             An instrument refuses, the board is off although `output = "leave"`, or it is on with other settings.
         """
-        self._set_up_scope()
+        self.set_up_scope()
         supply = self.file.supply
         if not self.supply.output:
             if supply.output == "leave":
@@ -116,11 +130,10 @@ class Bench:
                     "changes nothing under a running board: set one of the two"
                 )
 
-    def _set_up_scope(self) -> None:
-        scope, marker = self.file.scope, self.file.marker
-        self.scope.prepare((scope.channel,), digital_threshold=marker.threshold)
+    def set_up_scope(self) -> None:
+        """Set up scope and probe, and nothing else."""
+        set_up_trigger(self.scope, self.file)
         self.show(self.screen)
-        self.scope.trigger_on(f"DIG{marker.bit}")
 
     def show(self, screen: Screen) -> None:
         """Set the probe's channel to this screen; it stays so after a recovery, too."""
@@ -142,7 +155,7 @@ class Bench:
             self.supply.recover(self.clock)
         else:
             self.scope.recover(self.clock)
-            self._set_up_scope()
+            self.set_up_scope()
         self.notes.append(f"{silence.resource} did not answer {silence.command!r}; recovered, {lost}")
 
     def insist(self, action: Callable[[], Answer]) -> Answer:
@@ -178,12 +191,26 @@ class Bench:
     def marker(self) -> Marker:
         """The marker, for windows timed in this process; opened when first used."""
         if self._marker is None:
-            self._marker = open_marker(self.file.marker.output, self.clock)
+            self._marker = open_marker(self.file.raised, self.clock)
         return self._marker
 
     def chain(self) -> CurrentChain:
         """Probe and channel as set up, with their limits."""
         return self.probe.chain(self.channel)
+
+    @property
+    def conditions(self) -> Conditions:
+        """What a zero or a calibration of this bench, as it is set up now, depends on; the screen apart."""
+        named = {
+            role: f"{it.maker} {it.model} {it.serial}"
+            for role, it in (("scope", self.scope.identity), ("supply", self.supply.identity))
+        }
+        it = self.file.probe
+        return Conditions(**named, channel=self.channel.n, probe=it.model, sensitivity=it.sensitivity, turns=it.turns)
+
+    def known(self) -> Known:
+        """The zero and the calibration that hold now."""
+        return known_of(self.calibration, self.conditions, dt.datetime.now(dt.UTC))
 
     def supply_limits(self) -> SupplyLimits:
         """The supply's limits and the lead to the board."""
@@ -201,7 +228,7 @@ class Bench:
 
     def truth(self) -> tuple[TrueWindow, ...] | None:
         """What a simulated board really drew while its marker was high; None on a real bench."""
-        kind, _, address = self.file.marker.output.partition(":")
+        kind, _, address = self.file.raised.partition(":")
         if kind != "wire" or not self.simulated:
             return None
         from powerlab_instruments.simulated.wire import Wire  # noqa: PLC0415 - a real bench needs no simulator
@@ -263,15 +290,33 @@ class Bench:
                     error.add_note(text)
 
 
+def set_up_trigger(scope: Scope, file: BenchFile) -> None:
+    """Show the probe's channel alone, and the digital inputs if the marker is on one; trigger on the marker.
+
+    Where no marker reaches the scope it is set to trigger on a level that nothing reaches, and triggered by hand.
+    """
+    marker = file.marker
+    if marker.source is not None and marker.source.startswith("CHAN"):
+        # A logic level on the screen; `prepare` hides the channel again, which would halve the memory of its pair.
+        scope.channel(int(marker.source[-1])).set_up(ratio=1.0, units="VOLT", full_scale=LOGIC_SCREEN, centre=0.0)
+    scope.prepare((file.scope.channel,), digital_threshold=None if marker.bit is None else marker.threshold)
+    if marker.bit is not None:
+        scope.trigger_on(f"DIG{marker.bit}")
+    elif marker.source is not None:
+        scope.trigger_on(marker.source, level=marker.threshold)
+    else:
+        scope.trigger_on("EXT", level=UNREACHED)
+
+
 def open_bench(path: str | os.PathLike[str] = "bench.toml") -> Bench:
-    """Open the bench that a bench.toml describes.
+    """Open the bench that a bench.toml describes, with the zeros and the calibration stored beside it.
 
     Raises
     ------
-    BenchFileError
-        The file is missing or wrong; the message says where.
+    BenchFileError, CalibrationFileError
+        The file, or that of its calibration, is missing or wrong; the message says where.
     InstrumentError
         An instrument is not there, or is another one.
     """
     file, text = BenchFile.load(Path(path))
-    return Bench(file, text)
+    return Bench(file, text, calibration=CalibrationFile.load(calibration_path(Path(path))))

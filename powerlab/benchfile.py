@@ -86,13 +86,27 @@ class MarkerTable(_Table):
     """[marker]"""
 
     output: str  # what the workload raises: see powerlab.marker
-    input: str = Field("D0", pattern="^D[0-7]$")  # the scope's digital input it is wired to
+    # The scope's input it is wired to: a digital one is recorded, EXT and an analog one only trigger.
+    input: str = Field("D0", pattern="^(D[0-7]|EXT|CHAN[1-4]|none)$")
     threshold: float = Field(1.4, ge=-8, le=8)  # V
 
     @property
-    def bit(self) -> int:
-        """The digital input's number."""
-        return int(self.input[1:])
+    def source(self) -> str | None:
+        """What the scope triggers on; None where no marker reaches it."""
+        if "none" in (self.output, self.input):
+            return None
+        return f"DIG{self.input[1:]}" if self.input.startswith("D") else self.input
+
+    @property
+    def bit(self) -> int | None:
+        """The number of the digital input that is recorded; None where the marker is not."""
+        return int(self.input[1:]) if self.source is not None and self.input.startswith("D") else None
+
+
+class SimulatedTable(_Table):
+    """[simulated]"""
+
+    wire: str  # address of the simulated bench's wire, on which its board is told of windows whatever the scope sees
 
 
 class BenchFile(_Table):
@@ -103,7 +117,21 @@ class BenchFile(_Table):
     scope: ScopeTable
     probe: ProbeTable = Field(default_factory=lambda: ProbeTable(turns=1))
     supply: SupplyTable
+    simulated: SimulatedTable | None = None
     marker: MarkerTable
+
+    @property
+    def raised(self) -> str:
+        """What the workload raises: the marker; without one, a simulated board has to be told all the same."""
+        if self.marker.output == "none" and self.simulated is not None:
+            return f"wire:{self.simulated.wire}"
+        return self.marker.output
+
+    @model_validator(mode="after")
+    def _inputs_differ(self) -> "BenchFile":
+        if self.marker.input == f"CHAN{self.scope.channel}":
+            raise ValueError(f"marker.input = {self.marker.input!r} is the channel with the probe; give another")
+        return self
 
     @classmethod
     def parse(cls, text: str, name: str) -> "BenchFile":
@@ -204,6 +232,8 @@ lead_resistance_limit = 0.0         # ohm, how far that may be off
 
 [marker]                            # the line that is high while a batch runs
 output = "serial:/dev/ttyUSB0:rts"  # what the workload raises: serial:PORT:rts or serial:PORT:dtr
-input = "D0"                        # the scope's digital input it is wired to
+                                    # or "none": windows are then found in the current itself, if it steps clearly
+input = "D0"                        # the scope's digital input it is wired to; without digital inputs "EXT" or "CHAN2"
+                                    # (trigger only: the host's clock says where the later windows are)
 threshold = 1.4                     # V
 """

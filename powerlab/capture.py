@@ -14,6 +14,7 @@ from typing import Protocol
 from powerlab.bench import Bench
 from powerlab.recording import Recording
 from powerlab.workload import Workload
+from powerlab_traces.store import is_taken
 
 DEFAULT_WINDOWS = 10
 STOPPING = [
@@ -26,7 +27,7 @@ EVERY = 1_000_000  # windows a record: more than can fit
 class Plan:
     """What to capture: until `windows` windows were timed, they sum up to `duration` seconds, or it is `until`.
 
-    With `resume` the run exists, and its windows count.
+    A duration is not enough before there are `least` windows. With `resume` the run exists, and its windows count.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Plan:
     threads: int | None = None
     until: dt.datetime | None = None
     resume: bool = False
+    least: int = 0
 
     @property
     def wanted(self) -> int | None:
@@ -157,7 +159,8 @@ def _share(plan: Plan, windows: int, timed: float) -> float:
     if plan.wanted is not None:
         shares.append(windows / plan.wanted)
     if plan.duration is not None:
-        shares.append(timed / plan.duration)
+        enough = windows / plan.least if plan.least else 1.0
+        shares.append(min(timed / plan.duration, enough))
     return max(shares, default=0.0)
 
 
@@ -188,7 +191,7 @@ def default_path(model: str, batch: int) -> Path:
     now = dt.datetime.now().astimezone()
     stem = f"{_plain(model)}-b{batch}-{now:%Y%m%d-%H%M%S}"
     path, count = Path(f"{stem}.h5"), 1
-    while path.exists() or path.with_name(path.name + ".part").exists():
+    while is_taken(path):
         count += 1
         path = Path(f"{stem}-{count}.h5")
     return path

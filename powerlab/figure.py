@@ -68,21 +68,24 @@ def draw_glance(run: StoredRun, path: Path, title: str) -> Path:
     records = run.records
     if not len(records):
         raise PowerlabError(f"{title} has no record to draw")
-    length = float(records.stops[-1] - records.starts[0])
-    unit, seconds, _ = next(it for it in UNITS if length >= it[2])
-    figure, axes = _sheet(1, _heading(run, title))
-    _outline(axes[0], glance(records), seconds)
-    count = _shade_windows(axes[0], run, seconds)
+    start, stop = float(records.starts[0]), float(records.stops[-1])
+    unit, seconds, _ = next(it for it in UNITS if stop - start >= it[2])
+    figure, (axes,) = _sheet(1, _heading(run, title), height=4.0)
+    figure.set_layout_engine(None)  # the one of `_sheet` takes as long as the drawing
+    figure.subplots_adjust(left=0.055, right=0.99, bottom=0.095, top=0.885)
+    _outline(axes, glance(records), seconds)
+    said = [f"{len(records)} records", f"{_shade_windows(axes, run, seconds)} windows"]
     clipped = records.clipped
-    for edge in np.unique((records.starts[clipped > 0] / (length / COLUMNS)).astype(np.int64)) * (length / COLUMNS):
-        axes[0].axvline(edge / seconds, color=MEAN, linewidth=0.5)
-    said = [f"{len(records)} records", f"{count} windows"]
     if clipped.any():
         said.append(f"{clipped.sum()} samples clipped")
-    axes[0].set_title(", ".join(said), fontsize=8, loc="left", pad=2)
-    axes[0].set_xlim(records.starts[0] / seconds, records.stops[-1] / seconds)
-    axes[0].set_xlabel(f"time since the first record in {unit}")
-    _save(figure, axes, path)
+        column = (stop - start) / COLUMNS
+        edges = np.unique((records.starts[clipped > 0] - start) // column) * column + start
+        whole: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "color": MEAN, "linewidth": 0.5}
+        axes.vlines(edges / seconds, 0, 1, label="record that clipped", **whole)
+    axes.set_title(", ".join(said), fontsize=8, loc="left", pad=2)
+    axes.set_xlim(start / seconds, stop / seconds)
+    axes.set_xlabel(f"time since the first record in {unit}", fontsize=8)
+    _save(figure, [axes], path)
     return path
 
 
@@ -90,9 +93,9 @@ def _heading(run: Run, title: str) -> str:
     return f"{'SIMULATED  ' if run.provenance.simulated else ''}{title}"
 
 
-def _sheet(count: int, heading: str) -> tuple[Figure, list[Axes]]:
-    """A figure with so many rows, one of them a little higher."""
-    figure = Figure(figsize=(11, 0.8 + 1.7 * max(count, 2)), layout="constrained")
+def _sheet(count: int, heading: str, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of `height` (in) with so many rows."""
+    figure = Figure(figsize=(11, height), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(heading, fontsize=10, fontweight="bold")
     rows: list[Axes] = figure.subplots(count, 1, squeeze=False)[:, 0].tolist()
@@ -106,7 +109,16 @@ def _sheet(count: int, heading: str) -> tuple[Figure, list[Axes]]:
 
 def _save(figure: Figure, rows: Sequence[Axes], path: Path) -> None:
     handles = {label: handle for axes in rows for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    rows[0].legend(handles.values(), handles.keys(), loc="upper right", fontsize=7, ncols=3)
+    rows[0].legend(
+        handles.values(),
+        handles.keys(),
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        borderpad=0,
+        fontsize=7,
+        ncols=3,
+        frameon=False,
+    )
     try:
         figure.savefig(path, dpi=150)
     except (OSError, ValueError) as error:
@@ -124,20 +136,22 @@ def _outline(axes: Axes, envelope: "Envelope", seconds: float = 1.0) -> None:
 def _shade_windows(axes: Axes, run: StoredRun, seconds: float) -> int:
     """Shade the windows of the run's records, if they can be told apart; how many they are."""
     of = run.windows.column("record")
-    starts, stops = (run.records.seconds(of, run.windows.column(it)) for it in ("start", "stop"))
-    here = np.isfinite(starts)
-    if here.sum() <= MOST_WINDOWS:
-        for number, (start, stop) in enumerate(zip(starts[here].tolist(), stops[here].tolist(), strict=True)):
-            label = "window, as the host timed it" if number == 0 else "_"
-            axes.axvspan(start / seconds, stop / seconds, color=WINDOW, alpha=0.25, linewidth=0, label=label)
+    here = np.isin(of, run.records.indices)
+    if 0 < here.sum() <= MOST_WINDOWS:
+        starts, stops = (
+            run.records.seconds(of[here], run.windows.column(it)[here]) / seconds for it in ("start", "stop")
+        )
+        spans = list(zip(starts.tolist(), (stops - starts).tolist(), strict=True))
+        whole: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "color": WINDOW, "alpha": 0.25}
+        axes.broken_barh(spans, (0, 1), linewidth=0, label="window, as the host timed it", **whole)
     return int(here.sum())
 
 
 def _page(records: Iterator[Record], count: int, result: "Result", path: Path, heading: str) -> None:
-    figure, rows = _sheet(count, heading)
+    figure, rows = _sheet(count, heading, height=0.8 + 1.7 * count)
     for axes, record in zip(rows, records, strict=False):
         _record(axes, record, result)
-    rows[-1].set_xlabel("time after the trigger in s")
+    rows[-1].set_xlabel("time after the trigger in s", fontsize=8)
     _save(figure, rows, path)
 
 

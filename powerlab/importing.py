@@ -16,6 +16,7 @@ from powerlab_traces.importers import (
     Imported,
     ImportOptions,
     Lacking,
+    Rule,
     Statistic,
     energies,
     energy_per_image,
@@ -144,8 +145,10 @@ class ImportedResult:
         return self.capture.provenance.workload.get(SCENARIO, "").replace(" ", "")
 
     @property
-    def published(self) -> str:
-        """The value that the format's owner publishes: mean power of a server, energy of an image elsewhere."""
+    def published(self) -> str | None:
+        """What the format's owner publishes: mean power of a server, else energy of an image; None if it does not."""
+        if self.capture.rule is Rule.SAMPLES and self.capture.statistic is Statistic.RATIO:
+            return None
         return "power_total" if self.scenario and self.scenario not in STREAMS else "energy_per_image"
 
     def _over(self, tops: Sequence[float], bottoms: Sequence[float]) -> float | None:

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
 from powerlab.bench import Bench
+from powerlab.calibration import KNOWN_FIELDS
 from powerlab.provenance import now, provenance
 from powerlab.ranging import Ranging
 from powerlab.workload import WorkloadError
 from powerlab_instruments.errors import NoAnswer
-from powerlab_traces.chain import SupplyReading
+from powerlab_traces.chain import CurrentChain, SupplyReading
 from powerlab_traces.errors import PowerlabError, TraceError
 from powerlab_traces.record import Record, RecordKind
 from powerlab_traces.store import RunWriter
@@ -31,6 +32,7 @@ class _Open:
     duration: float  # s
     before: SupplyReading
     armed: int
+    triggered: int | None = None  # host's time of a trigger by hand; None where the first window's marker is it
     windows: list[HostWindow] = field(default_factory=list)
 
 
@@ -70,7 +72,9 @@ class Recording:
         self._last_low: int | None = None
         self._open: _Open | None = None
         self._spans: dict[float, float] = {}  # a wanted duration -> the span at which the scope delivers it best
-        self._ranging = Ranging(bench)
+        known = bench.known()
+        self._ranging = Ranging(bench, known)
+        self._known = known.on(self._ranging.screens)
         self._idle_due = True
 
     def __enter__(self) -> Self:
@@ -78,8 +82,11 @@ class Recording:
         try:
             self._take_up()
             self.bench.insist(self.bench.make_ready)
+            powered = self.bench.powered
+            if not powered:
+                self._known = self._known.without_zero()  # those of the run's own records are fresher
             self._describe()
-            if not self.bench.powered:
+            if not powered:
                 self._take_zeros()
                 self.bench.power_on()
             if not self.has_choice:
@@ -109,7 +116,9 @@ class Recording:
         earlier, limits = self._writer.earlier, self.bench.supply_limits()
         if earlier is None:
             it = provenance(self.bench, model=self._model, batch=self._batch, workload=self._workload)
-            self._writer.describe(it, self.bench.chain(), limits)
+            self._writer.describe(it, self._chain(), limits)
+            for text in self._known.notes:
+                self.note(text)
             return
         chain = self.bench.chain()
         if (chain.probe, chain.sensitivity, chain.turns, limits) != (
@@ -122,11 +131,21 @@ class Recording:
                 f"{self.path} was captured with another probe, turns or supply: give another name with --output"
             )
         self.note(f"resumed {now()}, from record {self._next} on")
+        mine = self._known.put_into(chain)
+        if (earlier.chain.zeroed, earlier.chain.calibrated) != (mine.zeroed, mine.calibrated):
+            self.note("resumed with another zero or calibration: those that the run began with count for all of it")
         self._describe_chain()
+
+    def _chain(self) -> CurrentChain:
+        """The chain as set up, with the zero and the calibration that hold; of a resumed run those it began with."""
+        chain, earlier = self.bench.chain(), self._writer.earlier
+        if earlier is None:
+            return self._known.put_into(chain)
+        return replace(chain, **{name: getattr(earlier.chain, name) for name in KNOWN_FIELDS})
 
     def _describe_chain(self) -> None:
         """The limits of the screen in use; of several, those of the widest, which are the largest."""
-        chains = [self.bench.chain(), *([self._writer.earlier.chain] if self._writer.earlier else [])]
+        chains = [self._chain(), *([self._writer.earlier.chain] if self._writer.earlier else [])]
         self._writer.describe_chain(max(chains, key=lambda it: it.scope_gain_limit))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -197,7 +216,11 @@ class Recording:
         before = self.bench.supply.read(self.bench.clock)
         self.bench.check_feeding(before)
         self.bench.scope.arm(duration, self.bench.clock)
-        return _Open(duration, before, self.bench.clock.now())
+        armed = self.bench.clock.now()
+        if self.bench.file.marker.source is not None:
+            return _Open(duration, before, armed)
+        self.bench.scope.force_trigger()
+        return _Open(duration, before, armed, triggered=armed)
 
     def add_window(self, start: int, stop: int, images: int, label: str = "") -> None:
         """Note a window of the armed record: the host's times of its marker edges, in nanoseconds."""
@@ -220,7 +243,7 @@ class Recording:
         scope, clock = self.bench.scope, self.bench.clock
         armed = self._open
         if armed.windows:
-            end = armed.windows[0].start + int((1 - PRE_ROLL) * armed.duration * 1e9)
+            end = (armed.triggered or armed.windows[0].start) + int((1 - PRE_ROLL) * armed.duration * 1e9)
             clock.sleep((end - clock.now()) * 1e-9)
         record = None
         try:
@@ -308,7 +331,7 @@ class Recording:
     def _make_room(self) -> None:
         clock = self.bench.clock
         if self._open is not None and self._open.windows:
-            used = (clock.now() - self._open.windows[0].start) * 1e-9
+            used = (clock.now() - (self._open.triggered or self._open.windows[0].start)) * 1e-9
             if used + self._longest * MARGIN > self.room:
                 self.close_record()
         if self._open is None:
@@ -349,7 +372,7 @@ class Recording:
     def _store(self, kind: RecordKind, armed: int, before: SupplyReading, windows: Sequence[HostWindow]) -> Record:
         bench = self.bench
         wave = bench.scope.fetch(f"CHAN{bench.channel.n}", "A")
-        pod = bench.scope.fetch("POD1") if kind is RecordKind.ACTIVE else None
+        pod = bench.scope.fetch("POD1") if kind is RecordKind.ACTIVE and bench.file.marker.bit is not None else None
         fetched = bench.clock.now()
         after = bench.supply.read(bench.clock)
         wanted = bench.file.scope.sample_rate

@@ -65,6 +65,7 @@ def result_object(result: Result, path: Path) -> dict[str, Any]:
         "protocol": result.protocol,
         "windows": {
             "kept": len(result.kept),
+            "alignment": result.alignment,
             "dropped": [{"index": it.index, "reason": it.reason} for it in result.dropped],
             "each": [
                 {
@@ -140,7 +141,13 @@ def print_budget(budget: Sequence[BudgetTerm], quantity: Quantity | None, name: 
     for it in budget:
         scatter = "scatter" if math.isinf(it.dof) else f"scatter, {it.dof:.3g} degrees of freedom"
         known = scatter if it.limit is None else f"limit +-{prefixed(it.limit, unit, 3)}"
-        table.add_row(it.name, it.kind.value, known, prefixed(it.uncertainty, unit, 3), f"{it.share:.1%}")
+        table.add_row(
+            it.name,
+            it.kind.value,
+            known,
+            prefixed(it.uncertainty, unit, 3),
+            "<0.1%" if it.share < 1e-3 else f"{it.share:.1%}",
+        )
     u = math.hypot(*(it.uncertainty for it in budget))
     if u:
         together = f"U95 {prefixed(quantity.U95, unit, 3)} = {quantity.U95 / u:.2f} u"

@@ -34,6 +34,9 @@ over_voltage = 21.0
 output = "on"
 boot_time = 0.5
 
+[simulated]
+wire = "{wire}"
+
 [marker]
 output = "wire:{wire}"
 """

@@ -39,6 +39,7 @@ REMEDIES: Final = (
     _Remedy("measure for longer", "noise", ("noise",)),
     _Remedy("time more windows", "their spread", ("spread over windows",)),
     _Remedy("capture more often", "the spread over captures", ("spread over captures",)),
+    _Remedy("wire the marker to a digital input", "the place of windows in the record", ("window shift",)),
     _Remedy("put more images into a window", "its edges", (model.WINDOW_EDGES.name,)),
     _Remedy(
         "measure the lead's resistance, or sense the voltage at the board", "the lead", (model.LEAD_RESISTANCE.name,)

@@ -1,77 +1,112 @@
-"""Where the host's windows lie on a record's clock.
+"""Where the host's windows lie on a record's clock, and how well that is known.
 
-The marker line, recorded in the same acquisition as the current, says it to a sample; the host's times are used
-to tell which pulse is which window, and to doubt.
+Best first: the marker, recorded in the same acquisition as the current, says it to a sample; a marker that only
+triggered the scope says when the first window began, and the host's clock the rest; without any wire, the pattern of
+the host's times is found in the current itself (`pattern`).
 """
 
-from collections import Counter
+import math
+import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from powerlab_analysis.clocks import straight_line
-from powerlab_analysis.edges import Pulse, pulses
+from powerlab_analysis.clocks import HOST_JITTER, RATE_LIMIT
+from powerlab_analysis.edges import EdgeUncertainty, Pulse
+from powerlab_analysis.integral import Integral
+from powerlab_analysis.pairing import AMBIGUOUS as AMBIGUOUS
+from powerlab_analysis.pairing import CUT_START as CUT_START
+from powerlab_analysis.pairing import CUT_STOP as CUT_STOP
+from powerlab_analysis.pairing import LATENCY as LATENCY
+from powerlab_analysis.pairing import NO_PULSE as NO_PULSE
+from powerlab_analysis.pairing import TOO_EARLY as TOO_EARLY
+from powerlab_analysis.pairing import TOO_LATE as TOO_LATE
+from powerlab_analysis.pairing import Fate, objection_to_pulse, pair, since_first
+from powerlab_analysis.pattern import Match, Pattern, match
 from powerlab_traces.errors import TraceError
 from powerlab_traces.record import Record, RecordKind
+from powerlab_traces.run import Provenance
 from powerlab_traces.window import DroppedWindow, HostWindow, Window
 
-# The host stamps a time, then works the marker line: between the two an ordinary kernel may take the processor
-# away for some hundred microseconds, so one millisecond is what a good pair may differ by.
-LATENCY = 1e-3  # s
-# Two crystals differ by some tens of ppm each: 100 ppm is what a window's start may wander by since the first.
-CLOCK_TOLERANCE = 100e-6
-# Pairing in order needs no such narrow bound: only a pulse too many *and* one too few could spoil it, and that
-# bends the line, or tilts it by far more than any clock could.
-CLOCK_LIMIT = 1000e-6
-# A pulse may differ from its host window by the latency, or by 2 % in a long one where the host was busy; more
-# means that the pulse is not that window's, and its energy would be given to the wrong images.
-DURATION_TOLERANCE = 0.02
+# Besides its uncertainty: how far the current's first step may lie from the trigger. A board begins to draw more some
+# time after the marker rose, by its network and its regulators.
+TRIGGER_LAG = 5e-3  # s
+BRACKET_MARGIN = 0.01  # s by which a trigger may lie outside the host's times of it
+COARSEST = 0.1  # of a window: its place must be known better than so, as a standard uncertainty
 
 NO_MARKER = "no marker was recorded"
-NO_PULSE = "no marker pulse"
-AMBIGUOUS = "the marker's pulses fit the host's windows in more than one way"
-SHARED_PULSE = "its marker pulse fits another window too"
-TOO_LATE = "ran after the record's end"
-TOO_EARLY = "ran before the record began"
-CUT_START = "the marker was already high when the record began"
-CUT_STOP = "the record ended before the window did"
+NO_BRACKET = "no marker was recorded, and the host did not time the record either"
+BEGAN_INSIDE = "the record began after the window did"
+BEFORE_ARMED = "the window began before the scope was armed"
 
-# What becomes of a window: the pulse that is its own, or the reason why there is none.
-Fate: TypeAlias = Pulse | str
+
+class Tie(StrEnum):
+    """What ties the host's clock to the record's, best first."""
+
+    MARKER = "marker"  # recorded on a digital input
+    TRIGGER = "trigger"  # the marker's first edge began the record, and was not recorded
+    PATTERN = "pattern"  # nothing: the windows are found in the current
+
+
+def tie_of(provenance: Provenance) -> Tie:
+    """What a run's records are tied by, as its bench.toml says how the marker was wired."""
+    if provenance.marker_bit is not None:
+        return Tie.MARKER
+    try:
+        wired = tomllib.loads(provenance.bench).get("marker", {})
+    except tomllib.TOMLDecodeError:
+        wired = {}
+    triggers = wired.get("output", "none") != "none" and wired.get("input", "none") != "none"
+    return Tie.TRIGGER if triggers else Tie.PATTERN
 
 
 @dataclass(frozen=True, slots=True)
 class AlignedWindow:
-    """One window as the host timed it, and the same on the record's clock."""
+    """One window as the host timed it, the same on the record's clock, and how well its edges are known."""
 
     host: HostWindow
     window: Window
+    edges: EdgeUncertainty = field(default_factory=EdgeUncertainty)
 
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """What came of aligning windows: each is in one of the two."""
+    """What came of aligning windows: each is in one of the two. `note` says what was odd, "" if nothing was."""
 
     kept: tuple[AlignedWindow, ...]
     dropped: tuple[DroppedWindow, ...]
+    by: Tie = Tie.MARKER
+    note: str = ""
 
     @property
     def tie(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Starts of the kept windows in seconds: on the host's clock since the first, on the scope's [n]."""
-        return since_first([pair.host for pair in self.kept]), np.array([p.window.start for p in self.kept])
+        """Starts of the kept windows in seconds: on the host's clock since the first, on the scope's [n].
+
+        Empty where the scope did not see the starts for itself.
+        """
+        seen = self.kept if self.by is Tie.MARKER else ()
+        return since_first([it.host for it in seen]), np.array([it.window.start for it in seen])
 
 
-def align(record: Record, windows: Sequence[HostWindow], bit: int | None) -> Alignment:
-    """Find the windows of one record on its clock, by the pulses of marker bit `bit`.
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A window's edges on the record's clock in s, before it is known whether the record holds them."""
 
-    The k-th pulse is the k-th window when their numbers agree, or when the last pulse is cut off by the
-    record's end (later windows then ran after it), and their starts are in step. Otherwise the starts are
-    matched in time. A pair counts only if its durations agree and no sample of the current in it is clipped.
-    A record in which the supply left constant voltage has no valid windows: its current then says what the
-    supply could give, not what the board wanted.
+    start: float
+    stop: float
+    edges: EdgeUncertainty
+    doubt: str = ""
+
+
+def align(record: Record, windows: Sequence[HostWindow], bit: int | None, tie: Tie = Tie.MARKER) -> Alignment:
+    """Find the windows of one record on its clock, by what `tie` says; `bit` is the marker's, where it was recorded.
+
+    A window counts only if it is whole, its edges agree with the host's times, and no
+    sample of the current in it is clipped. A record in which the supply left constant voltage has no valid windows:
+    its current then says what the supply could give, not what the board wanted.
     """
     if not windows:
         return Alignment((), ())
@@ -79,24 +114,19 @@ def align(record: Record, windows: Sequence[HostWindow], bit: int | None) -> Ali
     objection = objection_to(record)
     if record.kind is not RecordKind.ACTIVE:
         objection = f"record {record.index} was taken as {record.kind.value}, not with windows running"
-    if objection is None and (record.marker is None or bit is None):
-        objection = NO_MARKER
-    if objection is not None or record.marker is None or bit is None:
-        return Alignment((), tuple(DroppedWindow(window.index, objection or NO_MARKER) for window in windows))
-    high = pulses(record.marker, bit)
-    begin = max(record.marker.start, record.current.start)
-    end = min(record.marker.stop, record.current.stop)
-    fates = _in_order(high, windows) or _in_time(high, windows, begin, end)
+    if objection is not None:
+        return Alignment((), tuple(DroppedWindow(window.index, objection) for window in windows))
+    fates, note = _BY[tie](record, windows, bit)
     clipped = np.sort(record.clipped)
     kept: list[AlignedWindow] = []
     dropped: list[DroppedWindow] = []
     for host, fate in zip(windows, fates, strict=True):
         verdict = _judge(record, clipped, host, fate)
-        if isinstance(verdict, Window):
-            kept.append(AlignedWindow(host, verdict))
+        if isinstance(verdict, AlignedWindow):
+            kept.append(verdict)
         else:
             dropped.append(DroppedWindow(host.index, verdict))
-    return Alignment(tuple(kept), tuple(dropped))
+    return Alignment(tuple(kept), tuple(dropped), tie, note)
 
 
 def objection_to(record: Record) -> str | None:
@@ -109,134 +139,136 @@ def objection_to(record: Record) -> str | None:
     return None
 
 
-def since_first(windows: Sequence[HostWindow]) -> NDArray[np.float64]:
-    """Starts on the host's clock in seconds since the first window's [n]."""
-    return np.array([window.start - windows[0].start for window in windows], dtype=np.float64) * 1e-9
+def _by_marker(record: Record, windows: Sequence[HostWindow], bit: int | None) -> tuple[Sequence[_Placed | str], str]:
+    """Each window by the marker's pulse that is its own."""
+    if record.marker is None or bit is None:
+        return [NO_MARKER] * len(windows), ""
+    fates, note = pair(record, record.marker, bit, windows)
+    sample = math.hypot(record.current.interval, record.marker.interval) / math.sqrt(3)
+    return [_by_pulse(host, fate, sample) for host, fate in zip(windows, fates, strict=True)], note
 
 
-def _judge(record: Record, clipped: NDArray[np.int64], host: HostWindow, fate: Fate) -> Window | str:
+def _by_pulse(host: HostWindow, fate: Fate, sample: float) -> _Placed | str:
+    """The window that a pulse bounds; `sample` (s) is how well each edge is known where it is clean."""
+    if not isinstance(fate, Pulse):
+        return fate
+    if objection := objection_to_pulse(host, fate):
+        return objection
+    own = EdgeUncertainty(
+        start=math.hypot(sample, fate.bounce_start / math.sqrt(3)),
+        stop=math.hypot(sample, fate.bounce_stop / math.sqrt(3)),
+    )
+    return _Placed(fate.start, fate.stop, own)
+
+
+def _by_trigger(record: Record, windows: Sequence[HostWindow], _bit: int | None) -> tuple[Sequence[_Placed | str], str]:
+    """The first window began at the record's time 0, the others by the host's clock.
+
+    The current is looked at as well: it knows how fast the host's clock runs against the scope's, and whether
+    the trigger came from the first window at all.
+    """
+    first = windows[0].start
+    if record.fetched > record.armed and not record.armed - LATENCY * 1e9 <= first <= record.fetched:
+        return [BEFORE_ARMED] * len(windows), ""
+    pattern = _pattern_of(windows)
+    around = 1.5 * pattern.period + TRIGGER_LAG
+    found = match(Integral.of(record.current), pattern, -around, around)
+    if isinstance(found, str):
+        # Nothing to look at: the host's clock may run as it may.
+        drift = RATE_LIMIT / math.sqrt(3)
+        return [
+            _Placed(start, stop, _own(math.hypot(HOST_JITTER, drift * start), HOST_JITTER, record))
+            for start, stop in zip(pattern.starts.tolist(), pattern.stops.tolist(), strict=True)
+        ], ""
+    late = float(found.starts[0])
+    if abs(late) > TRIGGER_LAG + 5 * float(found.shift[0]):
+        note = (
+            f"record {record.index} was triggered {abs(late):.3g} s {'before' if late > 0 else 'after'} the first window "
+            "began, so not by it: look for glitches on the marker's line, and at its polarity"
+        )
+        return _matched(record, windows, found), note
+    placed: list[_Placed | str] = []
+    for k, doubt in enumerate(found.doubts):
+        start, stop = found.starts[k] - late, found.stops[k] - late
+        shift = math.hypot(HOST_JITTER, found.drift * pattern.starts[k])
+        if found.step and k >= found.after:
+            start, stop, shift = found.starts[k], found.stops[k], found.shift[k]
+        placed.append(_Placed(float(start), float(stop), _own(shift, HOST_JITTER, record), doubt))
+    return placed, _step_note(found, windows)
+
+
+def _by_pattern(record: Record, windows: Sequence[HostWindow], _bit: int | None) -> tuple[Sequence[_Placed | str], str]:
+    """The windows where their pattern fits the current, between the times at which the host armed and fetched it."""
+    if record.fetched <= record.armed:
+        return [NO_BRACKET] * len(windows), ""
+    first = windows[0].start
+    # The record's time 0 lies between the arming and the fetch, and that by as much as the record went on after it.
+    low = (first - record.fetched) * 1e-9 + record.current.stop - BRACKET_MARGIN
+    high = (first - record.armed) * 1e-9 + BRACKET_MARGIN
+    if low > high:
+        return [NO_BRACKET] * len(windows), ""
+    found = match(Integral.of(record.current), _pattern_of(windows), low, high)
+    if isinstance(found, str):
+        return [found] * len(windows), ""
+    return _matched(record, windows, found), _step_note(found, windows)
+
+
+_BY = {Tie.MARKER: _by_marker, Tie.TRIGGER: _by_trigger, Tie.PATTERN: _by_pattern}
+
+
+def _matched(record: Record, windows: Sequence[HostWindow], found: Match) -> list[_Placed | str]:
+    """The windows as the pattern has them."""
+    placed: list[_Placed | str] = []
+    for k, host in enumerate(windows):
+        edges = _own(float(found.shift[k]), found.jitter, record)
+        doubt = found.doubts[k]
+        if edges.shift > COARSEST * host.duration:
+            doubt = (
+                f"no marker was recorded, and the current says where the window lies only with u = {edges.shift:.2g} s, "
+                f"too coarse for {host.duration:.2g} s"
+            )
+        placed.append(_Placed(float(found.starts[k]), float(found.stops[k]), edges, doubt))
+    return placed
+
+
+def _own(shift: float, jitter: float, record: Record) -> EdgeUncertainty:
+    """Uncertainties of a window that no marker bounds: its edges are rounded to samples besides."""
+    edge = math.hypot(jitter, record.current.interval / math.sqrt(3))
+    return EdgeUncertainty(shift, edge, edge)
+
+
+def _step_note(found: Match, windows: Sequence[HostWindow]) -> str:
+    if not found.step:
+        return ""
+    return (
+        f"the host's clock went {found.step * 1e3:+.3g} ms against the scope's by the start of window "
+        f"{windows[found.after].index}: the current says where the windows are from there on"
+    )
+
+
+def _pattern_of(windows: Sequence[HostWindow]) -> Pattern:
+    starts = since_first(windows)
+    return Pattern(starts, starts + np.array([window.duration for window in windows]))
+
+
+def _judge(record: Record, clipped: NDArray[np.int64], host: HostWindow, fate: _Placed | str) -> AlignedWindow | str:
     """The window on the record's clock, or why it is dropped."""
     if isinstance(fate, str):
         return fate
-    if objection := _objection_to_pulse(host, fate):
-        return objection
+    if fate.start >= record.current.stop:
+        return TOO_LATE
+    if fate.stop <= record.current.start:
+        return TOO_EARLY
     window = Window(fate.start, fate.stop, host.index, host.images, host.label)
     try:
         span = record.current.span_of(window)
     except TraceError as error:
-        return str(error)
+        if fate.start < record.current.start:
+            return BEGAN_INSIDE
+        return CUT_STOP if fate.stop > record.current.stop else str(error)
+    if fate.doubt:
+        return fate.doubt
     inside = int(np.searchsorted(clipped, span.stop) - np.searchsorted(clipped, span.start))
     if inside:
         return f"current clipped in {inside} sample{'s' * (inside > 1)}: give the scope channel a larger range"
-    return window
-
-
-def _objection_to_pulse(host: HostWindow, pulse: Pulse) -> str | None:
-    """Why a window's own pulse does not say where the window lies; None if it does."""
-    if pulse.cut_start:
-        return CUT_START
-    if pulse.cut_stop:
-        return CUT_STOP
-    if not _durations_agree(host, pulse):
-        return (
-            f"the marker was high for {pulse.duration:.6g} s, but the host timed {host.duration:.6g} s "
-            f"(they may differ by {_duration_tolerance(host):.2g} s)"
-        )
-    return None
-
-
-def _duration_tolerance(host: HostWindow) -> float:
-    return max(LATENCY, DURATION_TOLERANCE * host.duration)
-
-
-def _durations_agree(host: HostWindow, pulse: Pulse) -> bool:
-    return abs(host.duration - pulse.duration) <= _duration_tolerance(host)
-
-
-def _in_order(high: Sequence[Pulse], windows: Sequence[HostWindow]) -> list[Fate] | None:
-    """The k-th pulse to the k-th window; None where numbers or times speak against it."""
-    ended = bool(high) and high[-1].cut_stop
-    if len(high) != len(windows) and not (ended and len(high) < len(windows)):
-        return None
-    timed = [k for k, pulse in enumerate(high) if not pulse.cut_start]
-    if len(timed) > 1:
-        host = since_first([windows[k] for k in timed])
-        slope, residuals = straight_line(host, np.array([high[k].start for k in timed]))
-        drift = abs(slope - 1) * host[-1]
-        if not (np.abs(residuals).max() <= LATENCY and drift <= LATENCY + CLOCK_LIMIT * host[-1]):
-            return None
-    return [*high, *[TOO_LATE] * (len(windows) - len(high))]
-
-
-def _in_time(high: Sequence[Pulse], windows: Sequence[HostWindow], begin: float, end: float) -> Sequence[Fate]:
-    """Match starts in time, supposing that the first pulse or the first window has its partner.
-
-    Each such supposition fixes how far the clocks are apart. That the first pulse is the first window's is what
-    the scope's trigger makes likely: it is taken if it leaves no pulse and no window unexplained. Otherwise the
-    one that leaves the fewest is taken; when two that pair differently leave equally few, nothing can be said.
-    """
-    rises = [pulse for pulse in high if not pulse.cut_start]
-    if not rises:
-        return [CUT_START if high else NO_PULSE] * len(windows)
-    host = since_first(windows)
-    second = high[0].cut_start and len(windows) > 1  # the cut pulse is the first window's, then
-    unexplained, fates = _fit(rises[0].start - host[int(second)], high, windows, begin, end)
-    if not unexplained:
-        return fates
-    offsets = {rises[0].start - start for start in host.tolist()} | {rise.start for rise in rises}
-    fits = [_fit(offset, high, windows, begin, end) for offset in offsets]
-    fewest = min(unexplained for unexplained, _ in fits)
-    rivals = {fates for unexplained, fates in fits if unexplained == fewest}
-    return rivals.pop() if len(rivals) == 1 else [AMBIGUOUS] * len(windows)
-
-
-def _fit(
-    offset: float, high: Sequence[Pulse], windows: Sequence[HostWindow], begin: float, end: float
-) -> tuple[int, tuple[Fate, ...]]:
-    """How many pulses and windows stay unexplained, and each window's fate, if the clocks are `offset` apart.
-
-    `offset` (s) is the record's time at the first window's start.
-    """
-    rises = [pulse for pulse in high if not pulse.cut_start]
-    times = np.array([rise.start for rise in rises])
-    host = since_first(windows)
-    tolerance = LATENCY + CLOCK_TOLERANCE * host
-    # The second round takes the offset from all the pairs of the first, so that a late first start spoils none.
-    for _ in range(2):
-        expected = host + offset
-        first = np.searchsorted(times, expected - tolerance, side="left")
-        found = np.searchsorted(times, expected + tolerance, side="right") - first
-        one = found == 1
-        if one.any():
-            offset += float(np.median(times[first[one]] - expected[one]))
-    claims = Counter(first[one].tolist())
-    unexplained = len(rises) - len(claims)
-    spanning = False
-    fates: list[Fate] = []
-    for window, start, margin, k, number in zip(
-        windows, expected.tolist(), tolerance.tolist(), first.tolist(), found.tolist(), strict=True
-    ):
-        known = True
-        if number == 1 and claims[k] == 1:
-            fates.append(rises[k])
-            known = rises[k].cut_stop or _durations_agree(window, rises[k])
-        elif number == 1:
-            fates.append(SHARED_PULSE)
-            known = False
-        elif number > 1:
-            fates.append(f"{number} marker pulses where there should be one")
-            known = False
-        elif start >= end - margin:
-            fates.append(TOO_LATE)
-        elif start + window.duration <= begin + margin:
-            fates.append(TOO_EARLY)
-        elif start <= begin + margin:
-            fates.append(CUT_START)
-            spanning = True
-        else:
-            fates.append(NO_PULSE)
-            known = False
-        unexplained += not known
-    # A pulse cut by the record's start belongs to a window that was then running, and the other way round.
-    unexplained += high[0].cut_start != spanning
-    return unexplained, tuple(fates)
+    return AlignedWindow(host, window, fate.edges)

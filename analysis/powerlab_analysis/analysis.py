@@ -5,18 +5,20 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from powerlab_analysis.alignment import LATENCY
+from powerlab_analysis.alignment import LATENCY, Tie
 from powerlab_analysis.clocks import compare
 from powerlab_analysis.measured import Measured, Source, rectangular
-from powerlab_analysis.model import Model, spread, zero_of
+from powerlab_analysis.model import Model, spread
 from powerlab_analysis.noise import Noise, pooled
 from powerlab_analysis.protocols import QUICK, Held, Protocol, protocol_verdicts, tightened
 from powerlab_analysis.quantity import prefixed
+from powerlab_analysis.reference import reference_of
 from powerlab_analysis.result import UNITS, Result, Setup, Truth, WindowEnergy, budget_of
 from powerlab_analysis.statistics import Summary, summary
 from powerlab_analysis.survey import Cut, Level, Survey, survey
 from powerlab_analysis.verdict import Effect, worst_first
 from powerlab_analysis.verdicts import Evidence, verdicts_of
+from powerlab_traces.record import RecordKind
 from powerlab_traces.run import Run, TrueWindow
 
 IDLE_DRIFT = Source("idle drift")
@@ -35,16 +37,16 @@ def analyse(run: Run, protocol: Protocol = QUICK) -> Result:
         A record's current is not in amperes.
     """
     seen = survey(run)
-    zeros, unzeroed = _zeros(seen)
-    model = Model(run.chain, run.supply, zero_of(zeros, run.chain))
+    reference = reference_of(run, seen)
+    model = reference.model
     idle_noise = pooled([level.noise for level in seen.idles])
     # A zero record holds the noise of probe and scope alone; an idle record the board's as well.
-    noise = pooled([level.noise for level in zeros]) or idle_noise
+    noise = reference.noise or idle_noise
     idle, idle_current = _idle(model, seen.idles, idle_noise)
     kept = _window_energies(model, seen.cuts)
     clock = compare([alignment.tie for alignment in seen.alignments if alignment.kept])
     measured = ({"power_idle": idle} if idle else {}) | (_measured(model, seen.cuts, noise, idle) if kept else {})
-    found = verdicts_of(Evidence(seen, model, measured, idle_current, clock))
+    found = (*verdicts_of(Evidence(seen, model, measured, idle_current, clock)), *reference.verdicts)
     lacking = protocol_verdicts(protocol, Held(seen, measured, _warm_up(run)))
     verdicts = worst_first([*(tightened(protocol, it) for it in found), *lacking])
     refused = {name for it in verdicts if it.effect is Effect.REFUSE for name in it.quantities}
@@ -62,16 +64,27 @@ def analyse(run: Run, protocol: Protocol = QUICK) -> Result:
         budgets={name: budget_of(it) for name, it in measured.items()},
         windows=_summaries(kept) if kept else {},
         clock=clock,
+        alignment=seen.tie.value if kept else None,
         truth=_truth(run.truth, seen.cuts),
         protocol=protocol.name,
         verdicts=verdicts,
-        notes=(*run.notes, *unzeroed, *_remarks(seen, model)),
+        notes=(*run.notes, *reference.notes, *_remarks(seen, model)),
     )
 
 
 def _remarks(seen: Survey, model: Model) -> Iterator[str]:
-    """What the run does not hold, and what that costs."""
-    if model.zero is None:
+    """What the run does not hold, and what that costs; and what was odd when its windows were aligned."""
+    yield from dict.fromkeys(it.note for it in seen.alignments if it.note)
+    if seen.tie is Tie.TRIGGER and seen.cuts:
+        yield "the marker only triggered the scope: the first window of a record is its, the host's clock says the rest"
+    if seen.tie is Tie.PATTERN and seen.cuts:
+        yield "no marker was recorded: the windows were found by the current's own steps"
+    used = {it.screen for it in seen.outlines if it.kind is not RecordKind.ZERO}
+    for it in seen.outlines:
+        # A capture that chooses its screen takes zeros on some that are too small for them.
+        if it.kind is RecordKind.ZERO and it.objection is not None and (it.screen in used or not used):
+            yield f"zero record {it.index} was not used: {it.objection}"
+    if model.zero is None and not model.offset_known:
         limit = model.chain.offset_limit + model.chain.scope_offset_limit
         yield f"no zero record: the offset limits of probe and scope, {prefixed(limit, 'A')}, count in full"
     if not seen.idles:
@@ -109,20 +122,6 @@ def _summaries(kept: Sequence[WindowEnergy]) -> Mapping[str, Summary]:
         "time_per_image": summary([it.seconds / it.window.images for it in kept]),
         "energy_per_image": summary([it.energy / it.window.images for it in kept]),
     }
-
-
-def _zeros(seen: Survey) -> tuple[tuple[Level, ...], tuple[str, ...]]:
-    """The zero records of the screens that idle and windows were recorded on, none if one of these has none; notes.
-
-    A capture that chooses its screen takes zeros on several before it knows which.
-    """
-    used = {cut.stretch.screen for cut in seen.cuts} | {level.stretch.screen for level in seen.idles}
-    zeros = tuple(level for level in seen.zeros if level.stretch.screen in used) if used else seen.zeros
-    if seen.zeros and used - {level.stretch.screen for level in zeros}:
-        return (), (
-            "the zero records are not of every setting of the scope's channel that was used: none was subtracted",
-        )
-    return zeros, ()
 
 
 def _measured(model: Model, cuts: Sequence[Cut], noise: Noise | None, idle: Measured | None) -> dict[str, Measured]:

@@ -90,6 +90,8 @@ def parse(text: str) -> Claim:
     known = [*UNITS, *COUNTS]
     if name not in known:
         raise AssertionSyntax(f"{text!r}: no quantity is called {name!r}{_meant(name, known)}")
+    if limit != "none" and math.isinf(float(limit)):
+        raise AssertionSyntax(f"{text!r}: {limit} is too large to be meant")
     if sign not in OPERATORS:
         raise AssertionSyntax(f"{text!r}: {sign!r} is no operator; there are {', '.join(OPERATORS)}")
     if name in COUNTS:

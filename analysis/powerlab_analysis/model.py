@@ -2,8 +2,8 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,17 @@ from powerlab_analysis.measured import Kind, Measured, Source, rectangular
 from powerlab_analysis.noise import Noise, dithers, raw_codes
 from powerlab_analysis.stretch import Stretch
 from powerlab_analysis.survey import Level
-from powerlab_traces.chain import CurrentChain, SupplyLimits
+from powerlab_traces.chain import CurrentChain, ScreenLine, SupplyLimits
 
 PROBE_GAIN = Source("probe gain")
 PROBE_OFFSET = Source("probe offset")
 SCOPE_GAIN = Source("scope gain")
 SCOPE_OFFSET = Source("scope offset")
 OFFSET_DRIFT = Source("offset drift")
+# Of a calibrated chain, what the supply's own readings may be off by. How these errors go with those of the voltage
+# that the same supply reads is not known: they are taken as one (r = 1), which is the most that it can be.
+CALIBRATION_GAIN = Source("calibration gain (supply readback)")
+CALIBRATION_OFFSET = Source("calibration offset (supply readback)")
 VOLTAGE_GAIN = Source("voltage readback gain")
 VOLTAGE_OFFSET = Source("voltage readback offset")
 LEAD_RESISTANCE = Source("lead resistance")
@@ -27,6 +31,7 @@ TIME_BASE = Source("time base")
 SUPPLY_CURRENT_GAIN = Source("current readback gain")
 SUPPLY_CURRENT_OFFSET = Source("current readback offset")
 WINDOW_EDGES = Source("window edges", Kind.RANDOM)
+WINDOW_SHIFT = Source("window shift", fitted=True)
 # Net power only: what does not cancel between idle and windows.
 SCOPE_GAIN_BETWEEN = Source("scope gain between idle and windows")
 DRIFT_BETWEEN = Source("offset drift between idle and windows")
@@ -77,13 +82,18 @@ def zero_of(levels: Sequence[Level], chain: CurrentChain) -> Zero | None:
 class Model:
     """P = V I - R i^2 and E = P T, with the limits of what measured V, I and T (after JCGM 100, 4.1 and 5.1).
 
-    Of N samples spaced dt: I = mean(s) - zero, E = dt sum(V i - R i^2), V the mean of the supply's readings
+    Of N samples spaced dt: I = (mean(s) - zero) / gain, E = dt sum(V i - R i^2), V the mean of the supply's readings
     before and after the record, R the lead's resistance. Currents are in A in the lead.
+
+    `lines` is the calibration of each screen, by its code 0; without any the gain is 1, and its limits count. The zero
+    is the measured one, else, with `offset_known`, that of the calibration.
     """
 
     chain: CurrentChain
     supply: SupplyLimits
     zero: Zero | None
+    lines: Mapping[float, ScreenLine] = field(default_factory=dict)
+    offset_known: bool = False
 
     @property
     def drift(self) -> float:
@@ -91,15 +101,15 @@ class Model:
         return max(self.chain.drift_limit, self.zero.half_range if self.zero else 0.0)
 
     def currents(self, stretches: Sequence[Stretch]) -> NDArray[np.float64]:
-        """Mean currents in A, the zero subtracted [n]."""
-        zeros = self.zero.currents if self.zero else {}
-        return np.array([stretch.current - zeros.get(stretch.screen, 0.0) for stretch in stretches])
+        """Mean currents in A, the zero subtracted and the calibration applied [n]."""
+        seen = np.array([stretch.current - self._zero(stretch.screen) for stretch in stretches])
+        return seen / self._gains(stretches)
 
     def energies(self, stretches: Sequence[Stretch]) -> NDArray[np.float64]:
         """Energies at the board's input in J [n]."""
         current = self.currents(stretches)
         voltage = np.array([stretch.voltage for stretch in stretches])
-        variance = np.array([stretch.variance for stretch in stretches])
+        variance = self._variances(stretches)
         power = voltage * current - self.supply.lead_resistance * (current**2 + variance)
         energy: NDArray[np.float64] = power * np.array([stretch.seconds for stretch in stretches])
         return energy
@@ -117,16 +127,7 @@ class Model:
         seconds = np.array([stretch.seconds for stretch in stretches])
         duration = float(seconds.sum())
         charge = float(seconds @ self.currents(stretches))
-        parts = {
-            PROBE_GAIN: charge * rectangular(self.chain.gain_limit),
-            SCOPE_GAIN: duration * rectangular(self.chain.scope_gain_limit) * self._deflection(charge / duration),
-        }
-        if self.zero is None:
-            parts[PROBE_OFFSET] = duration * rectangular(self.chain.offset_limit)
-            parts[SCOPE_OFFSET] = duration * rectangular(self.chain.scope_offset_limit)
-        else:
-            parts[OFFSET_DRIFT] = duration * rectangular(self.drift)
-            parts[Source("noise of the zero", Kind.RANDOM, self.zero.dof)] = -duration * self.zero.u
+        parts = self._gain_parts(stretches, charge, duration) | self._offset_parts(stretches, duration)
         resolution = self.chain.resolution
         quantised = [_quantisation_of_mean(s.seconds, s, noise, resolution) * s.seconds for s in stretches]
         if noise is not None and dithers(noise, resolution, stretches[0].step):
@@ -141,7 +142,8 @@ class Model:
     def energy(self, stretches: Sequence[Stretch], noise: Noise | None, of: str = "") -> Measured:
         """The energy at the board's input in all stretches together, in J; its value is the sum of `energies`.
 
-        Voltage and current come from different instruments and are taken as uncorrelated. The voltage is that
+        Voltage and current come from different instruments and are taken as uncorrelated, unless the current is
+        calibrated against the supply that reads the voltage. The voltage is that
         of two readings around the record; how far they differ is one more, rectangular, doubt. An edge of a
         window that is off by a sample adds as much time as it adds energy: mean power hardly moves, and what
         it moves shows in the spread over windows.
@@ -152,25 +154,32 @@ class Model:
         duration = float(seconds.sum())
         mean_voltage = float(seconds @ voltages) / duration
         change = float(seconds @ np.array([s.voltage_change for s in stretches])) / duration
-        voltage = Measured(
-            mean_voltage,
-            {
-                VOLTAGE_GAIN: mean_voltage * rectangular(self.supply.voltage_gain_limit),
-                VOLTAGE_OFFSET: rectangular(self.supply.voltage_offset_limit),
-                Source(f"voltage change{of}"): rectangular(change / 2),
-            },
-        )
         lead = Measured(
             self.supply.lead_resistance,
             {LEAD_RESISTANCE: rectangular(self.supply.lead_resistance_limit)},
         )
         charge = self.charge(stretches, noise, of)
+        # The same supply's: see CALIBRATION_GAIN.
+        gain = CALIBRATION_GAIN if self.lines else VOLTAGE_GAIN
+        offset = CALIBRATION_OFFSET if CALIBRATION_OFFSET in charge.parts else VOLTAGE_OFFSET
+        voltage = Measured(
+            mean_voltage,
+            {
+                gain: mean_voltage * rectangular(self.supply.voltage_gain_limit),
+                offset: rectangular(self.supply.voltage_offset_limit),
+                Source(f"voltage change{of}"): rectangular(change / 2),
+            },
+        )
         covariance = float(seconds @ ((voltages - mean_voltage) * current))
-        variance = np.array([stretch.variance for stretch in stretches])
+        variance = self._variances(stretches)
         ripple = float(seconds @ (current**2 + variance)) - charge.value**2 / duration
         square = charge * charge / duration + ripple
         energy = (voltage * charge + covariance - lead * square) * self._clock
-        return energy + Measured(0.0, {WINDOW_EDGES: energy.value / duration * _edges(stretches)})
+        parts = {WINDOW_EDGES: energy.value / duration * _edges(stretches)}
+        # A shift that all windows share takes in at their stops what it leaves out at their starts.
+        if shifted := sum(s.edges.shift * s.climb * s.voltage for s in stretches):
+            parts[WINDOW_SHIFT] = shifted
+        return energy + Measured(0.0, parts)
 
     def net_power(self, total: Measured, idle: Measured, voltage: float) -> Measured:
         """Total less idle power, in W, at `voltage` (V).
@@ -180,7 +189,7 @@ class Model:
         zeroed or not; and, where the full scale is not known, scope gain, which as an absolute amount cancels whole.
         """
         between = {DRIFT_BETWEEN: voltage * rectangular(self.drift)}
-        if not self.chain.full_scale:
+        if not self.chain.full_scale and not self.lines:
             between[SCOPE_GAIN_BETWEEN] = voltage * rectangular(self.chain.scope_gain_limit)
         return total - idle + Measured(0.0, between)
 
@@ -192,6 +201,59 @@ class Model:
             SUPPLY_CURRENT_OFFSET: rectangular(self.supply.current_offset_limit),
         }
         return Measured(current, parts)
+
+    def _zero(self, screen: float) -> float:
+        """What the screen shows without current, in A as digitised, as far as that is known."""
+        if self.zero is not None:
+            return self.zero.currents.get(screen, 0.0)
+        return self.lines[screen].offset if self.offset_known else 0.0
+
+    def _gains(self, stretches: Sequence[Stretch]) -> NDArray[np.float64]:
+        return np.array([self.lines[it.screen].gain if self.lines else 1.0 for it in stretches])
+
+    def _variances(self, stretches: Sequence[Stretch]) -> NDArray[np.float64]:
+        """Variances of the current in A^2 [n]."""
+        variance: NDArray[np.float64] = np.array([it.variance for it in stretches]) / self._gains(stretches) ** 2
+        return variance
+
+    def _by_line(self, stretches: Sequence[Stretch]) -> Iterator[tuple[ScreenLine, list[Stretch]]]:
+        """The stretches of each calibrated screen."""
+        for screen in {stretch.screen: None for stretch in stretches}:
+            yield self.lines[screen], [stretch for stretch in stretches if stretch.screen == screen]
+
+    def _gain_parts(self, stretches: Sequence[Stretch], charge: float, duration: float) -> dict[Source, float]:
+        """What the gain adds to a charge, in C."""
+        if not self.lines:
+            scope = duration * rectangular(self.chain.scope_gain_limit) * self._deflection(charge / duration)
+            return {PROBE_GAIN: charge * rectangular(self.chain.gain_limit), SCOPE_GAIN: scope}
+        parts = {CALIBRATION_GAIN: charge * rectangular(self.supply.current_gain_limit)}
+        pivoted = self.zero is None and self.offset_known
+        for line, found in self._by_line(stretches):
+            seconds = np.array([stretch.seconds for stretch in found])
+            # Of a line its gain and the level at its middle are independent: there the gain's error is none.
+            middle = -line.correlation * line.offset_u / line.gain_u if pivoted and line.gain_u else 0.0
+            above = float(seconds @ (self.currents(found) - middle))
+            parts[_of_fit("gain", line)] = -above * line.gain_u / line.gain
+        return parts
+
+    def _offset_parts(self, stretches: Sequence[Stretch], duration: float) -> dict[Source, float]:
+        """What the offset adds to a charge, in C."""
+        drift = {OFFSET_DRIFT: duration * rectangular(self.drift)}
+        if self.zero is not None:
+            return drift | {Source("noise of the zero", Kind.RANDOM, self.zero.dof): -duration * self.zero.u}
+        if self.offset_known:
+            parts = drift | {CALIBRATION_OFFSET: duration * rectangular(self.supply.current_offset_limit)}
+            for line, found in self._by_line(stretches):
+                level_u = line.offset_u * math.sqrt(1 - line.correlation**2)
+                parts[_of_fit("offset", line)] = -sum(it.seconds for it in found) * level_u / line.gain
+            return parts
+        parts = {
+            PROBE_OFFSET: duration * rectangular(self.chain.offset_limit),
+            SCOPE_OFFSET: duration * rectangular(self.chain.scope_offset_limit),
+        }
+        if self.lines:  # they hold the slope; where no current lies is off by the gain as well
+            parts[SCOPE_GAIN] = duration * rectangular(self.chain.scope_gain_limit) * self._deflection(0.0)
+        return parts
 
     def _deflection(self, current: float) -> float:
         """Which share of the scope's gain limit a mean current (A) is charged with, signed.
@@ -207,6 +269,11 @@ class Model:
     @property
     def _clock(self) -> Measured:
         return Measured(1.0, {TIME_BASE: rectangular(self.chain.time_limit)})
+
+
+def _of_fit(what: str, line: ScreenLine) -> Source:
+    """The source of what is not known of a fitted line; another for each screen."""
+    return Source(f"calibration {what} (fit, {line.full_scale:.3g} A screen)", fitted=True)
 
 
 def spread(numerators: NDArray[Any], denominators: NDArray[Any]) -> tuple[Source, float] | None:
@@ -225,12 +292,8 @@ def spread(numerators: NDArray[Any], denominators: NDArray[Any]) -> tuple[Source
 
 
 def _edges(stretches: Sequence[Stretch]) -> float:
-    """Standard uncertainty (s) of the summed length of windows; 0 for stretches that no marker bounds.
-
-    Two edges each, each rectangular within +-1 sample of the current and +-1 of the marker, and independent.
-    """
-    squares = [s.interval**2 + s.marker_interval**2 for s in stretches if s.marker_interval > 0]
-    return math.sqrt(2 * sum(squares)) / math.sqrt(3)
+    """Standard uncertainty (s) of the summed length of windows: each edge is wrong for itself."""
+    return math.hypot(*(stretch.edges.length for stretch in stretches))
 
 
 def _quantisation_of_mean(seconds: float, stretch: Stretch, noise: Noise | None, resolution: float) -> float:

@@ -19,6 +19,7 @@ from powerlab_analysis.steps import Edges, Onsets, locate
 SURE = 12.5
 MOST_SUMS = 50_000_000  # windows times offsets that are tried
 RESIDUAL_BLOCKS = 8192
+FEWEST_ALIKE = 4  # windows, from which on what they have in common is known
 ZOOMED = 41  # offsets of a closer look
 FINE = 2e-4  # s: where the first look ends
 RAMP = 0.012  # s by which the middle of a ramp, which is what the first look finds, may come after its onset
@@ -26,6 +27,8 @@ LONGEST_BLOCK = 5e-4  # s
 LARGEST_STEP = 0.06  # s of the host's clock that are looked for between two windows
 LEAST_STEP = 2e-3  # s; below, a step is no different from a late stamp
 FLANK = 0.05  # s of idle beside a window that are compared with it
+USUAL_WEIGHT = 2  # edges that the usual jitter of a host counts for beside those of the record
+LEAST_JITTER = 1e-5  # s
 LATE = 1e-3  # s that an edge may be off, besides its uncertainty, before its window is given up
 
 NO_STEP = "no marker was recorded, and the current shows no step where windows may have run"
@@ -40,7 +43,8 @@ class Match:
 
     `shift` [n] is the standard uncertainty that all windows of the record share, `jitter` the one that each edge has
     for itself (s). `doubts` [n] say what speaks against a window, "" for none. `step` are the seconds by which the
-    host's clock went ahead before window number `after`, 0 without a step.
+    host's clock went ahead before window number `after`, 0 without a step. `drift` is the standard uncertainty of the
+    host's rate against the scope's.
     """
 
     starts: NDArray[np.float64]
@@ -48,6 +52,7 @@ class Match:
     shift: NDArray[np.float64]
     jitter: float
     doubts: tuple[str, ...]
+    drift: float
     step: float = 0.0
     after: int = 0
 
@@ -97,7 +102,7 @@ def match(integral: Integral, pattern: Pattern, low: float, high: float) -> Matc
     number = len(pattern.starts)
     starts, stops, shift = np.empty(number), np.empty(number), np.empty(number)
     doubts: list[str] = []
-    jitters = []
+    jitters, drifts = [], []
     for rows, offset in zip((slice(0, split), slice(split, number)), offsets, strict=True):
         if rows.start == rows.stop:
             continue
@@ -107,10 +112,11 @@ def match(integral: Integral, pattern: Pattern, low: float, high: float) -> Matc
         starts[rows], stops[rows], shift[rows] = fine.starts, fine.stops, fine.shift
         doubts += fine.doubts
         jitters.append(fine.jitter)
+        drifts.append(fine.drift)
     step = 0.0
     if 0 < split < number:
         step = float((starts[split] - starts[split - 1]) - (pattern.starts[split] - pattern.starts[split - 1]))
-    return Match(starts, stops, shift, max(jitters), tuple(doubts), -step, split % number)
+    return Match(starts, stops, shift, max(jitters), tuple(doubts), max(drifts), -step, split % number)
 
 
 def _place(integral: Integral, pattern: Pattern, low: float, high: float) -> _Place | str:
@@ -174,10 +180,31 @@ def _levels(integral: Integral, pattern: Pattern, offset: float) -> _Place:
     run = np.concatenate([[0.0], np.cumsum(np.diff(ticks) * (np.arange(len(ticks) - 1) % 2 == 0))])
     share = np.diff(np.interp(bounds, ticks, run)) / (whole / blocks)
     rest = integral.means(bounds) - idle - step * share
+    rest = _without_common(rest, bounds[:-1], ticks)
     rest -= rest.mean()
     variance = float(np.square(rest).mean())
     bracket = correlation_bracket(rest) if variance > 0 else 1.0
     return _Place(offset, idle, step, variance * bracket * whole / blocks)
+
+
+def _without_common(
+    rest: NDArray[np.float64], times: NDArray[np.float64], ticks: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The residuals [m] at `times` without what all windows have in common at the same time after a start or a stop.
+
+    `ticks` [2 n] are starts and stops in turn.
+
+    A ramp that each window has is no noise: it does not make another window look like the right one.
+    """
+    tick = np.searchsorted(ticks, times, side="right") - 1
+    since = ((times - ticks[np.maximum(tick, 0)]) / (times[1] - times[0])).astype(np.int64)
+    bins = np.where(tick >= 0, 2 * since + tick % 2 + 1, 0)
+    count = np.bincount(bins)
+    mean = np.bincount(bins, weights=rest) / np.maximum(count, 1)
+    known = (count >= FEWEST_ALIKE) & (np.arange(len(count)) > 0)
+    scale = np.sqrt(count / np.maximum(count - 1, 1))
+    cleaned: NDArray[np.float64] = np.where(known[bins], (rest - mean[bins]) * scale[bins], rest)
+    return cleaned
 
 
 def _split(integral: Integral, pattern: Pattern, place: _Place) -> tuple[int, tuple[float, float]]:
@@ -223,6 +250,7 @@ class _Fine:
     shift: NDArray[np.float64]
     jitter: float
     doubts: list[str]
+    drift: float
 
 
 def _fine(integral: Integral, pattern: Pattern, rows: slice, offset: float) -> _Fine | str:
@@ -278,9 +306,7 @@ def _common(clear: list[Edges], found: list[Onsets]) -> tuple[float, float] | No
     return float(late[seen] @ weights / weights.sum()), float(weights.sum() ** -0.5)
 
 
-def _straightened(
-    pattern: Pattern, rows: slice, offset: float, found: list[Onsets], interval: float
-) -> _Fine | str:
+def _straightened(pattern: Pattern, rows: slice, offset: float, found: list[Onsets], interval: float) -> _Fine | str:
     """The straight line of the onsets over the host's times, its slope no further from 1 than two clocks can be.
 
     Rises and falls may have a lag of their own each, as far as the shape of their ramps is not known.
@@ -305,6 +331,7 @@ def _straightened(
         covariance = np.linalg.inv(columns.T @ (weights[:, None] * columns) + priors)
         fit = covariance @ (columns.T @ (weights * np.where(good, late, 0.0)))
         rest = np.where(seen, late - columns @ fit, 0.0)
+        jitter = _jitter(rest[good], noise[good])
         limit = LATE + 5 * np.sqrt(np.square(np.where(seen, noise, 0.0)) + jitter**2)
         good = seen & (np.abs(rest) <= limit)
     freedom = int(good.sum()) - 2
@@ -320,7 +347,21 @@ def _straightened(
     doubts = [
         _doubt(rest[k], rest[number + k], seen[k], seen[number + k], good[k], good[number + k]) for k in range(number)
     ]
-    return _Fine(starts + offset + line[:number], stops + offset + line[number:], shift, jitter * math.sqrt(scale), doubts)
+    return _Fine(
+        starts=starts + offset + line[:number],
+        stops=stops + offset + line[number:],
+        shift=shift,
+        jitter=jitter * math.sqrt(scale),
+        doubts=doubts,
+        drift=math.sqrt(float(covariance[1, 1]) * scale),
+    )
+
+
+def _jitter(rest: NDArray[np.float64], noise: NDArray[np.float64]) -> float:
+    """How far each edge scatters besides its noise (s): what is usual, until enough edges say otherwise."""
+    excess = float((np.square(rest) - np.square(noise)).sum())
+    found = (USUAL_WEIGHT * HOST_JITTER**2 + excess) / (USUAL_WEIGHT + max(len(rest) - 2, 0))
+    return math.sqrt(max(found, LEAST_JITTER**2))
 
 
 def _doubt(start: float, stop: float, start_seen: bool, stop_seen: bool, start_good: bool, stop_good: bool) -> str:

@@ -12,8 +12,7 @@ from typing import Final
 from powerlab_analysis.measured import Measured
 from powerlab_analysis.quantity import prefixed
 from powerlab_analysis.survey import Survey
-from powerlab_analysis.verdict import Effect, Verdict
-from powerlab_analysis.verdicts import IDLE, NET, OF_CURRENT, OF_WINDOWS
+from powerlab_analysis.verdict import IDLE, NET, OF_CURRENT, OF_WINDOWS, Effect, Verdict
 from powerlab_traces.record import RecordKind
 
 

@@ -23,6 +23,8 @@ UNITS: Mapping[str, str] = {
     "energy_per_image_net": "J",
 }
 
+CANCELLED = 1e-20  # of the variance
+
 
 @dataclass(frozen=True, slots=True)
 class WindowEnergy:
@@ -87,7 +89,8 @@ class Result:
     quantities need an idle record, all but idle power a kept window) or where a verdict refuses it; `refusal` says
     which. `sample_rate` is in samples per second. `measured` holds the same quantities with their sources of
     uncertainty, `budgets` those sources as tables, largest term first; `windows` are the summaries of the kept
-    windows' power (W), and time (s) and energy (J) per image. `clock` compares the scope's time with the host's.
+    windows' power (W), and time (s) and energy (J) per image. `clock` compares the scope's time with the host's,
+    `alignment` says what tied them (a value of `alignment.Tie`).
     `verdicts` are what is wrong with the data, worst first; `notes` what was odd besides. `truth` exists for simulated
     runs only.
     """
@@ -111,6 +114,7 @@ class Result:
     budgets: Mapping[str, tuple[BudgetTerm, ...]] = field(default_factory=dict)
     windows: Mapping[str, Summary] = field(default_factory=dict)
     clock: ClockComparison | None = None
+    alignment: str | None = None
     truth: Truth | None = None
     protocol: str = "quick"
     verdicts: tuple[Verdict, ...] = ()
@@ -140,7 +144,7 @@ class Result:
 
 
 def budget_of(value: Measured) -> tuple[BudgetTerm, ...]:
-    """The terms of a value's uncertainty that are not 0, largest first."""
+    """The terms of a value's uncertainty, largest first, without those that cancel (but for rounding)."""
     variance = value.u**2
     terms = [
         BudgetTerm(
@@ -152,6 +156,6 @@ def budget_of(value: Measured) -> tuple[BudgetTerm, ...]:
             dof=source.dof,
         )
         for source, part in value.parts.items()
-        if part != 0
+        if part**2 > CANCELLED * variance
     ]
     return tuple(sorted(terms, key=lambda term: term.uncertainty, reverse=True))

@@ -6,6 +6,7 @@ of several lengths). Edges of one kind, all rises or all falls, share their shap
 a part of the uncertainty that all of them share.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ PASSES = 6
 ENOUGH = 0.3  # of the uncertainty: the spacing of the onsets at which the passes may end
 SUPPORTED = 12.0  # by how much the logarithm of a shape's evidence may lie below the best one's
 WORTH = 20.0  # blocks: what is left open should span so many, to tell the shapes apart
+UNLIKE = 0.05  # of a ramp's mean delay: how well its onset is known at best, for real ramps have ripple and kinks
 SMALLEST = 1e-9  # of the step's square: the least variance of a block, so that a trace without noise has a weight
 NO_STEP = 1e-6  # the square of a step of height 1, below which it is not in the blocks
 DYING = 0.1  # autocorrelation that no longer counts
@@ -79,6 +81,11 @@ class _Shape:
     def span(self) -> float:
         """Seconds in which nearly all of it happens."""
         return 3 * self.length if self.kind == "exponential" else self.length
+
+    @property
+    def delay(self) -> float:
+        """Seconds by which the step comes later than a sharp one, on average."""
+        return self.length / 2 if self.kind == "straight" else self.length
 
     def integral(self, since: NDArray[np.float64]) -> NDArray[np.float64]:
         """Its integral over the seconds since the onset."""
@@ -181,8 +188,14 @@ def _pass(integral: Integral, edges: Edges, look: _Look) -> tuple[Onsets, NDArra
     lengths = np.array([sum(it) for it in sides if it is not None], dtype=np.float64)
     fits = -costs[seen] / (2 * noise)
     fits[..., len(look.shapes) :] -= np.log(lengths)[:, None, None] / 2
-    found, evidence = _posterior(edges.times, look.onsets, fits, seen)
+    delays = np.array([it.delay for it in look.shapes])
+    found, evidence = _posterior(edges.times, look.onsets, fits, seen, np.tile(_belief(look.shapes), 2), np.tile(delays, 2))
     return found, np.logaddexp(*evidence.reshape(2, -1))
+
+
+def _belief(shapes: Sequence[_Shape]) -> NDArray[np.float64]:
+    """Logarithms of what each shape deserves beforehand [shapes]: a sharp step as much as all ramps together."""
+    return np.array([math.log(max(len(shapes) - 1, 1)) if it.kind == "sharp" else 0.0 for it in shapes])
 
 
 def _blocks(clear: float) -> int:
@@ -195,13 +208,15 @@ def _posterior(
     onsets: NDArray[np.float64],
     logs: NDArray[np.float64],
     seen: NDArray[np.bool_],
+    belief: NDArray[np.float64],
+    delays: NDArray[np.float64],
 ) -> tuple[Onsets, NDArray[np.float64]]:
     """Mean and spread of the onsets, given the logarithms of likelihoods [edges seen, onsets, shapes]."""
     evidence = logsumexp(logs, axis=1)  # [edges, shapes]
     weights = np.exp(logs - evidence[:, None, :])
     means = np.einsum("jos,o->js", weights, onsets)
     variances = np.einsum("jos,o->js", weights, onsets**2) - means**2
-    together = evidence.sum(axis=0)
+    together = evidence.sum(axis=0) + belief
     share = np.exp(together - logsumexp(together))  # of each shape, which all edges have in common
     centre = means @ share
     common = (means - centre[:, None]).mean(axis=0)
@@ -209,7 +224,9 @@ def _posterior(
     found, u = np.full(len(times), np.nan), np.full(len(times), np.nan)
     found[seen] = times[seen] + centre
     u[seen] = np.sqrt(np.maximum(variances, 0.0) @ share + spacing**2 / 12)
-    return Onsets(found, u, float(np.sqrt(share @ common**2))), together
+    # No ramp is quite one of these shapes.
+    shape = math.hypot(float(np.sqrt(share @ common**2)), UNLIKE * float(share @ delays))
+    return Onsets(found, u, shape), together
 
 
 def _templates(bounds: NDArray[np.float64], look: _Look) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from powerlab_analysis.aliasing import Pairs, pairs_of
-from powerlab_analysis.alignment import AlignedWindow, Alignment, align, objection_to
+from powerlab_analysis.alignment import AlignedWindow, Alignment, Tie, align, objection_to, tie_of
 from powerlab_analysis.edges import pulses
 from powerlab_analysis.noise import Noise, noise_of
 from powerlab_analysis.stretch import Stretch, stretch
@@ -39,15 +39,16 @@ class Cut:
 class Outline:
     """A record without its samples.
 
-    `objection` says why a zero or idle record was refused. `clipped_low` says that all its clipped samples lie at the
-    lower end of the scope's range.
+    `objection` says why a zero or idle record was refused. `clipped_high` says that some of its samples clipped at the
+    upper end of the scope's range.
     """
 
     index: int
     kind: RecordKind
+    screen: float  # A, see `Stretch.screen`
     armed: int  # ns on the host's monotonic clock
     seconds: float
-    clipped_low: bool
+    clipped_high: bool
     objection: str | None
 
 
@@ -55,7 +56,7 @@ class Outline:
 class Survey:
     """What the records of a run hold. Every window of the run is among `cuts` or `dropped`.
 
-    `alignments` are those of the active records; `outlines` are of all records, in their order.
+    `alignments` are those of the active records, all by the same `tie`; `outlines` are of all records, in their order.
     """
 
     zeros: tuple[Level, ...]
@@ -65,6 +66,7 @@ class Survey:
     alignments: tuple[Alignment, ...]
     sample_rate: float | None
     outlines: tuple[Outline, ...]
+    tie: Tie = Tie.MARKER
 
 
 def survey(run: Run) -> Survey:
@@ -75,7 +77,7 @@ def survey(run: Run) -> Survey:
     TraceError
         A record's current is not in amperes.
     """
-    bit = run.provenance.marker_bit
+    bit, tie = run.provenance.marker_bit, tie_of(run.provenance)
     waiting: defaultdict[int, list[HostWindow]] = defaultdict(list)
     for host in run.windows:
         waiting[host.record].append(host)
@@ -89,7 +91,7 @@ def survey(run: Run) -> Survey:
         if record.current.unit != "A":
             raise TraceError(f"the current of record {record.index} is in {record.current.unit!r}, not in 'A'")
         rates.setdefault(record.kind, record.current.sample_rate)
-        alignment = align(record, waiting.pop(record.index, []), bit)
+        alignment = align(record, waiting.pop(record.index, []), bit, tie)
         dropped += alignment.dropped
         objection = None
         if record.kind is RecordKind.ACTIVE:
@@ -108,6 +110,7 @@ def survey(run: Run) -> Survey:
         alignments=tuple(alignments),
         sample_rate=rates.get(RecordKind.ACTIVE, next(iter(rates.values()), None)),
         outlines=tuple(outlines),
+        tie=tie,
     )
 
 
@@ -116,7 +119,7 @@ def _cut(record: Record, pair: AlignedWindow) -> Cut:
     ends = np.array([inside.codes.min(), inside.codes.max()]) * inside.scale + inside.offset
     return Cut(
         aligned=pair,
-        stretch=stretch(record, pair.window),
+        stretch=stretch(record, pair.window, pair.edges),
         peak=float(ends[np.argmax(np.abs(ends))]),
         pairs=pairs_of(inside.codes, inside.scale),
     )
@@ -124,15 +127,14 @@ def _cut(record: Record, pair: AlignedWindow) -> Cut:
 
 def _outline(record: Record, objection: str | None) -> Outline:
     codes = record.current.codes
-    low = False
-    if len(record.clipped):
-        low = bool(codes[record.clipped].max() < (float(codes.min()) + float(codes.max())) / 2)
+    middle = (float(codes.min()) + float(codes.max())) / 2
     return Outline(
         index=record.index,
         kind=record.kind,
+        screen=record.current.offset,
         armed=record.armed,
         seconds=len(codes) * record.current.interval,
-        clipped_low=low,
+        clipped_high=len(record.clipped) > 0 and bool(codes[record.clipped].max() >= middle),
         objection=objection,
     )
 

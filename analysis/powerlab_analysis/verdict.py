@@ -3,6 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+# What a verdict may concern: quantities of `result.UNITS`.
+TIMES: Final = ("time_per_batch", "time_per_image")
+TOTAL: Final = ("power_total", "energy_per_batch", "energy_per_image")
+NET: Final = ("power_net", "energy_per_image_net")
+IDLE: Final = ("power_idle", *NET)
+ACTIVE: Final = (*TOTAL, *NET)
+OF_CURRENT: Final = ("power_idle", *ACTIVE)
+OF_WINDOWS: Final = (*TIMES, *ACTIVE)
 
 
 class Effect(StrEnum):

@@ -59,16 +59,16 @@ class VisaLink:
         On a line without handshake this returns when the instrument has done it.
         """
         with self._said(message):
-            self._transport.device.write(message)
+            self._transport.write(message)
             if self._transport.paced:
-                self._transport.device.write("*OPC?")
+                self._transport.write("*OPC?")
                 if (done := self._text("*OPC?")).lstrip("+") != "1":
                     raise NoAnswer(self.name, message, f"'*OPC?' behind it answered {done!r}")
 
     def query(self, message: str) -> str:
         """Send one query and return its answer without terminator or outer blanks."""
         with self._said(message):
-            self._transport.device.write(message)
+            self._transport.write(message)
             return self._text(message)
 
     def query_block(self, message: str) -> bytes:
@@ -77,7 +77,7 @@ class VisaLink:
         Reads by length with the termination character off, since the payload may hold line feeds.
         """
         with self._said(message):
-            self._transport.device.write(message)
+            self._transport.write(message)
             with self._transport.without_termination():
                 payload, whole = self._block(message)
         self._in_step = whole

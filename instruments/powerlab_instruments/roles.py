@@ -99,8 +99,8 @@ class Scope(Player, Protocol):
         """Stop; show these channels alone, and D0 to D7 with this threshold (V) unless it is None."""
         ...
 
-    def trigger_on(self, source: str, slope: str = "POS") -> None:
-        """Trigger on an edge of this source, and on nothing else."""
+    def trigger_on(self, source: str, slope: str = "POS", level: float | None = None) -> None:
+        """Trigger on an edge of this source, and on nothing else; `level` (V) is that of an analog source or EXT."""
         ...
 
     def time_base(self, duration: float, rate: float) -> TimeBase:

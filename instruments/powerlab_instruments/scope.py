@@ -24,6 +24,7 @@ LONGEST_SPAN = 500.0  # s: 50 s/div
 MOST_SEGMENTS = 1000  # less where the memory does not hold them: the scope is the judge
 UNLICENSED, BEYOND = "-241", "-222"  # error codes: an option that this unit has not got; data out of range
 STOP_PATIENCE = 2.0  # s
+EXTERNAL_RANGE = 8.0  # V at the external trigger input; UNCONFIRMED on a 2000X
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,14 @@ class InfiniiVision(Instrument):
     trigger_source = Choice(":TRIGger:EDGE:SOURce", lambda it: it.trigger_sources, doc="Trigger source.")
     trigger_slope = Choice(":TRIGger:EDGE:SLOPe", ("POS", "NEG", "EITH", "ALT"), doc="Trigger slope.")
     trigger_coupling = Choice(":TRIGger:EDGE:COUPling", ("AC", "DC", "LFR"), doc="Coupling of an analog trigger.")
+    external_level = Setting(
+        ":TRIGger:EDGE:LEVel",
+        of="EXTernal",
+        unit="V",
+        low=-EXTERNAL_RANGE,
+        high=EXTERNAL_RANGE,
+        doc="Level at which the external trigger input triggers.",
+    )
     trigger_sweep = Choice(":TRIGger:SWEep", ("AUTO", "NORM"), doc="Whether it triggers by itself.")
     trigger_holdoff = Setting(":TRIGger:HOLDoff", unit="s", low=40e-9, high=10, doc="Shortest time between triggers.")
     noise_reject = Switch(":TRIGger:NREJect", doc="More hysteresis of an analog trigger.")
@@ -176,9 +185,13 @@ class InfiniiVision(Instrument):
         self.trigger_sweep = "NORM"
         self.check("its acquisition settings")
 
-    def trigger_on(self, source: str, slope: str = "POS") -> None:
-        """Trigger on an edge of this source, e.g. "DIG0"."""
+    def trigger_on(self, source: str, slope: str = "POS", level: float | None = None) -> None:
+        """Trigger on an edge of this source, e.g. "DIG0"; `level` is that of a channel (in its unit) or of "EXT" (V)."""
         self.trigger_source = source
+        if level is not None and source == "EXT":
+            self.external_level = level
+        elif level is not None:
+            self.channel(int(source.removeprefix("CHAN"))).trigger_level = level
         self.trigger_slope = slope
         self.check(f"the trigger on {source}")
 

@@ -32,6 +32,7 @@ else:
 FAILURES = (VisaIOError, InvalidSession, OSError, RPCError, EOFError, RuntimeError, ValueError, *_TERMINAL)
 
 PIECE = 1 << 18  # bytes asked for at once; each piece has the whole time-out to itself
+READ_AHEAD = 64  # bytes taken from a socket at least
 
 END_OF_BLOCK_MS = 500  # the last byte of a block is there at once or never
 
@@ -77,6 +78,10 @@ class Transport:
             session.lock_timeout = 0  # VXI-11: pyvisa-py's ten seconds upset some instruments
         # A read of VXI-11 that takes several calls counts their time twice and more: one call a read.
         self.piece = min(PIECE, getattr(session, "max_recv_size", PIECE))
+
+    def write(self, message: str) -> None:
+        """Send one program message; the terminator is added here."""
+        self.device.write(message)
 
     def read(self, count: int, *, to_end: bool = False) -> bytes:
         """So many bytes; with `to_end` fewer, where a message or a line ends before. One time-out for all of them."""
@@ -153,8 +158,8 @@ class Transport:
 class SocketLine(Transport):
     """Raw TCP: no device clear, and no end but the line feed.
 
-    What comes is taken from pyvisa-py's socket directly: its own way costs more than the network does, and goes on
-    reading a connection that has ended, busily, until the time-out.
+    pyvisa-py opens the socket; what goes over it is written and read directly. Its own way costs more than the network
+    does, and goes on reading a connection that has ended, busily, until the time-out.
     """
 
     sees_end = False
@@ -167,24 +172,39 @@ class SocketLine(Transport):
         self._line = line if isinstance(line, socket.socket) else None  # another library keeps it to itself
         self._rest = bytearray()  # come, and not asked for yet
 
+    def write(self, message: str) -> None:
+        """Send one program message; the terminator is added here."""
+        if self._line is None:
+            super().write(message)
+        else:
+            self._line.sendall(message.encode("ascii") + b"\n")
+
     def read(self, count: int, *, to_end: bool = False) -> bytes:
         """So many bytes; with `to_end` fewer, where a line ends before."""
         if self._line is None:
             return super().read(count, to_end=to_end)
         deadline = time.monotonic() + self.timeout
-        while True:
-            size = self._rest.find(b"\n", 0, count) + 1 if to_end else 0
-            size = size or count
-            if len(self._rest) >= size:
-                break
-            if not _ready(self._line, max(0.0, deadline - time.monotonic())):
-                raise VisaIOError(StatusCode.error_timeout)
-            if not (data := self._line.recv(PIECE)):
-                raise ConnectionError("it has ended the connection")
-            self._rest += data
-        taken = bytes(memoryview(self._rest)[:size])
-        del self._rest[:size]
-        return taken
+        if to_end:
+            while b"\n" not in self._rest and len(self._rest) < count:
+                self._rest += self._received(PIECE, deadline)
+            count = self._rest.find(b"\n", 0, count) + 1 or count
+        parts, left = [bytes(self._rest[:count])], count
+        del self._rest[:count]
+        while left := left - len(parts[-1]):
+            # A little more than is wanted, for a block begins with two short reads; a long one goes by without a copy.
+            data = self._received(min(max(left, READ_AHEAD), PIECE), deadline)
+            parts.append(data[:left])
+            self._rest += data[left:]
+        return b"".join(parts)
+
+    def _received(self, count: int, deadline: float) -> bytes:
+        """What comes next, at most so many bytes."""
+        assert self._line is not None
+        if not _ready(self._line, max(0.0, deadline - time.monotonic())):
+            raise VisaIOError(StatusCode.error_timeout)
+        if not (data := self._line.recv(count)):
+            raise ConnectionError("it has ended the connection")
+        return data
 
     def line_end(self) -> bytes:
         """What comes behind the payload of a block, if it comes at once."""

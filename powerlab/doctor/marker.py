@@ -98,7 +98,7 @@ def judge_inputs(found: tuple[Behaviour, ...], bit: int, output: str, threshold:
 def _output(patient: Patient) -> Verdict:
     output = patient.file.marker.output
     if output == "none":
-        return skipped("there is none: windows are found by the host's clock")
+        return skipped("there is none: windows are found in the current")
     patient.raise_marker()
     return ok(f"{output} can be driven")
 
@@ -110,13 +110,17 @@ def _input(patient: Patient) -> Verdict:
         patient.clock.sleep(FALL - RISE)
         patient.marker.low()
 
-    pod = patient.record("POD1", TRIAL, pulse)
     marker = patient.file.marker
+    if marker.bit is None:
+        return skipped(f"{marker.input} records no marker" + ("" if marker.source is None else ", it only triggers"))
+    pod = patient.record("POD1", TRIAL, pulse)
     return judge_inputs(behaviours(pod, Pulse()), marker.bit, marker.output, marker.threshold)
 
 
 def _trigger(patient: Patient) -> Verdict:
-    scope, bit = patient.scope, patient.file.marker.bit
+    scope, marker = patient.scope, patient.file.marker
+    if marker.source is None:
+        return skipped("no marker reaches the scope: windows are found in the current")
     scope.arm(TRIGGER_TRIAL, patient.clock)
     patient.marker.high()
     patient.clock.sleep(TRIGGER_TRIAL)
@@ -125,9 +129,11 @@ def _trigger(patient: Patient) -> Verdict:
         scope.wait(1.0, patient.clock)
     except AcquisitionError:
         return wrong(
-            f"D{bit} follows the marker, and the scope did not trigger on its rise",
-            "is its trigger holdoff long, or is somebody at its front panel?",
+            f"the scope did not trigger on the marker's rise at {marker.input}",
+            f"is the wire there, does it cross {marker.threshold:g} V, is its trigger holdoff long, or is somebody at its front panel?",
         )
+    if (bit := marker.bit) is None:
+        return ok(f"the scope triggers on the rise of {marker.input}")
     pod = scope.fetch("POD1")
     levels = (pod.codes >> bit) & 1
     rise = int(np.argmax(levels))

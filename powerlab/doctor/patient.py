@@ -12,7 +12,7 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
 
 from powerlab.asking import line_of
-from powerlab.bench import SIMULATED_SERIAL
+from powerlab.bench import SIMULATED_SERIAL, set_up_trigger
 from powerlab.benchfile import BenchFile
 from powerlab.marker import Marker, open_marker
 from powerlab_instruments.errors import DeviceError
@@ -137,11 +137,9 @@ class Patient:
 
     def set_up_scope(self) -> None:
         """Set the scope up as a capture does."""
-        scope, marker = self.file.scope, self.file.marker
-        self.channel = self.scope.channel(scope.channel)
-        self.scope.prepare((scope.channel,), digital_threshold=marker.threshold)
+        self.channel = self.scope.channel(self.file.scope.channel)
+        set_up_trigger(self.scope, self.file)
         self.show(self.screen)
-        self.scope.trigger_on(f"DIG{marker.bit}")
 
     def show(self, screen: Screen) -> None:
         """Set the probe's channel to a screen."""

@@ -27,7 +27,7 @@ def _set_up(patient: Patient) -> Verdict:
             )
     return ok(
         f"channel {patient.channel.n} in A at {patient.probe.ratio:g} A/V, screen {patient.screen}, trigger on "
-        f"{marker.input} above {marker.threshold:g} V"
+        + ("nothing, for no marker reaches it" if marker.source is None else f"{marker.input} above {marker.threshold:g} V")
     )
 
 
@@ -36,15 +36,20 @@ def _settings(patient: Patient) -> tuple[tuple[str, object, object], ...]:
     scope, channel, marker = patient.scope, patient.channel, patient.file.marker
     if not (isinstance(scope, InfiniiVision) and isinstance(channel, Channel)):
         return ()
+    pods: tuple[tuple[str, object, object], ...] = ()
+    if marker.bit is not None:  # a scope without digital inputs must not be asked for them
+        pods = (
+            ("digital inputs", scope.pod(1).displayed, True),
+            ("threshold", f"{scope.pod(1).threshold:.3g}", f"{marker.threshold:.3g}"),
+        )
     return (
         (f"channel {channel.n}", channel.displayed, True),
         ("coupling", channel.coupling, "DC"),
         ("units", channel.units, "AMP"),
         ("probe ratio", f"{channel.probe_ratio:.4g}", f"{patient.probe.ratio:.4g}"),
         ("inverted", channel.inverted, False),
-        ("trigger source", scope.trigger_source, f"DIG{marker.bit}"),
-        ("digital inputs", scope.pod(1).displayed, True),
-        ("threshold", f"{scope.pod(1).threshold:.3g}", f"{marker.threshold:.3g}"),
+        ("trigger source", scope.trigger_source, marker.source or "EXT"),
+        *pods,
     )
 
 

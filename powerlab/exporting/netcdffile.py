@@ -1,6 +1,5 @@
 """netCDF 4 with CF's attributes: variables along one dimension, in SI units that say what they are."""
 
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 from powerlab.exporting.rows import Rows
 from powerlab_traces.extras import library
 from powerlab_traces.store.columns import TEXT
+from powerlab_traces.store.sink import Sink
 from powerlab_traces.views import EXTRA
 
 CONVENTIONS = "CF-1.11"
@@ -26,13 +26,13 @@ def write(path: Path, rows: Rows) -> None:
         h5netcdf is not installed.
     """
     h5netcdf = library("h5netcdf", EXTRA)
-    with _Sink(path, "w+") as sink:
+    with Sink(path, "w+") as sink:
         with h5netcdf.File(sink, "w") as file:
             _fill(file, rows, sink)
         sink.check()
 
 
-def _fill(file: Any, rows: Rows, sink: "_Sink") -> None:
+def _fill(file: Any, rows: Rows, sink: Sink) -> None:
     file.attrs["Conventions"] = CONVENTIONS
     for name, text in rows.about.items():
         file.attrs[name.replace(" ", "_")] = text
@@ -58,43 +58,3 @@ def _fill(file: Any, rows: Rows, sink: "_Sink") -> None:
             variable[first:last] = values.astype(object) if values.dtype.kind == "U" else values
         sink.check()
         first = last
-
-
-class _Sink(FileIO):
-    """A file that takes everything once the disk has refused something, and says so when asked.
-
-    HDF5 cannot give up a file that it cannot write: it keeps trying to flush, and in the end breaks the interpreter.
-    """
-
-    _refusal: OSError | None = None
-
-    def write(self, data: Any, /) -> int:
-        """Write all of the data, or note why that cannot be."""
-        rest = memoryview(data).cast("B")
-        size = len(rest)
-        try:
-            while len(rest) and self._refusal is None:
-                rest = rest[super().write(rest) :]
-        except OSError as error:
-            self._refusal = error
-        return size
-
-    def truncate(self, size: int | None = None, /) -> int:
-        """Give the file this length, unless something was refused."""
-        if self._refusal is None:
-            try:
-                return super().truncate(size)
-            except OSError as error:
-                self._refusal = error
-        return size or 0
-
-    def check(self) -> None:
-        """Say what was refused.
-
-        Raises
-        ------
-        OSError
-            The disk has refused something.
-        """
-        if self._refusal is not None:
-            raise self._refusal

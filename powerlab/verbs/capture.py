@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from powerlab.analysing import analyse
@@ -14,10 +15,14 @@ from powerlab.capture import DEFAULT_WINDOWS, Plan, capture, default_path, stop_
 from powerlab.durations import Duration, Moment
 from powerlab.networks import find
 from powerlab.progress import ProgressBar, Silence
+from powerlab.protocoloption import protocol_option
 from powerlab.report import print_result, result_object
 from powerlab.simulation import simulated_bench
 from powerlab.workload.process import WorkloadProcess
+from powerlab_analysis.protocols import PROTOCOLS
 from powerlab_traces.store import check_writable
+
+SPARE = 1.02  # of a protocol's duration, so that a window that does not count costs nothing
 
 
 @click.command(
@@ -52,6 +57,7 @@ from powerlab_traces.store import check_writable
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights, input and simulated bench."
 )
+@protocol_option("Capture as much as this asks for where you do not say it, and judge the run by it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress and no table; the file's name only.")
 def command(
@@ -69,6 +75,7 @@ def command(
     weights: Path | None,
     threads: int | None,
     seed: int,
+    protocol: str,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -85,14 +92,20 @@ def command(
     path = output or default_path(model, batch)
     if not resume:
         check_writable(path)
-    plan = Plan(model, batch, windows, duration, warmup, idle, seed, weights, threads, until, resume)
+    asked = PROTOCOLS[protocol]
+    least = 0
+    if windows is None and duration is None and until is None and asked.seconds:
+        duration, least = SPARE * asked.seconds, asked.windows
+    warmup = max(warmup, asked.warm_up) if _by_default("warmup") else warmup
+    idle = max(idle, asked.idle_seconds) if _by_default("idle") else idle
+    plan = Plan(model, batch, windows, duration, warmup, idle, seed, weights, threads, until, resume, least)
     progress = Silence() if quiet or not sys.stderr.isatty() else ProgressBar(Console(stderr=True))
     with progress, stop_on_interrupt(progress.say) as stop:
         progress.step("opening the bench")
         bench = open_bench(bench_file) if bench_file else simulated_bench(seed=seed)
-        with bench, WorkloadProcess(marker=bench.file.marker.output) as workload:
+        with bench, WorkloadProcess(marker=bench.file.raised) as workload:
             capture(bench, workload, plan, path, progress=progress, stop=stop)
-    result = analyse(path)
+    result = analyse(path, protocol)
     if as_json:
         click.echo(json.dumps(result_object(result, path), allow_nan=False))
     elif quiet:
@@ -101,4 +114,9 @@ def command(
         print_result(result, path)
     if stop.asked:
         raise KeyboardInterrupt
-    return 0 if result.kept else 1
+    return 0 if result.energy_per_image is not None else 1
+
+
+def _by_default(name: str) -> bool:
+    """Whether an option has the value that nobody gave."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.DEFAULT

@@ -74,7 +74,7 @@ def _print(found: Comparison, results: tuple[Result, Result], paths: tuple[Path,
     click.echo()
     table = columns("", "A", "B", "B - A", "B / A", "significant")
     for it in found.differences:
-        ratio = "" if it.ratio is None else str(it.ratio)
+        ratio = "" if it.ratio is None else " ".join(str(it.ratio).split())  # it has no unit
         significant = {True: "yes", False: "no", None: "undecided"}[it.significant]
         shown = (str(it.first), str(it.second), str(it.difference), ratio)
         table.add_row(QUANTITIES[it.name], *shown, significant)

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from powerlab_analysis.edges import EdgeUncertainty
 from powerlab_analysis.measured import Measured, rectangular
 from powerlab_analysis.model import WINDOW_EDGES, Model, spread, zero_of
 from powerlab_analysis.noise import Noise
@@ -24,7 +25,6 @@ def stretch(current, seconds=2.0, variance=0.0, voltage=19.0, **more):
             "variance": variance,
             "step": STEP,
             "screen": 0.0,
-            "marker_interval": 0.0,
             "voltage": voltage,
             "voltage_change": 0.0,
             "supply_current": current,
@@ -152,13 +152,22 @@ def test_lead_resistance_takes_from_the_gain_as_well(bench):
 
 
 def test_edges_are_a_sample_of_current_and_of_marker_at_each_end(bench):
-    windows = [stretch(0.62, 0.1, marker_interval=10e-6)] * 25
+    sample = math.hypot(20e-6, 10e-6) / math.sqrt(3)
+    windows = [stretch(0.62, 0.1, edges=EdgeUncertainty(start=sample, stop=sample))] * 25
     found = model(bench)
     energy, seconds = found.energy(windows, None), found.seconds(windows)
     edge = math.sqrt(2 * ((20e-6) ** 2 + (10e-6) ** 2) / 3)
     assert {s.name: p for s, p in energy.parts.items()}["window edges"] == pytest.approx(11.78 * edge * 5)
     assert seconds.u == pytest.approx(edge * 5)
     assert (energy / seconds).parts[WINDOW_EDGES] == pytest.approx(0, abs=1e-12)
+
+
+def test_a_shift_of_both_edges_moves_only_what_they_differ_by(bench):
+    windows = [stretch(0.62, 0.1, edges=EdgeUncertainty(shift=1e-4), climb=0.5)] * 3
+    found = model(bench)
+    energy, seconds = found.energy(windows, None), found.seconds(windows)
+    assert {s.name: p for s, p in energy.parts.items()}["window shift"] == pytest.approx(3 * 1e-4 * 0.5 * 19)
+    assert seconds.u == 0
 
 
 def test_a_time_base_error_is_one_of_energy_and_time_but_not_of_power(bench):

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from powerlab_analysis.edges import EdgeUncertainty
 from powerlab_analysis.stretch import stretch
 from powerlab_traces.errors import TraceError
 from powerlab_traces.trace import Trace
@@ -36,10 +37,13 @@ def test_readings_around_the_record_are_averaged(bench):
     assert found.supply_current == pytest.approx(0.6)
 
 
-def test_only_a_window_is_bounded_by_the_marker(bench):
-    record = bench.record(0, "active", np.zeros(10), np.zeros(10, bool))
-    assert stretch(record).marker_interval == 0
-    assert stretch(record, Window(2e-4, 5e-4)).marker_interval == bench.interval
+def test_climb_is_the_current_at_the_stop_less_that_at_the_start(bench):
+    record = bench.record(0, "active", np.repeat([0.1, 0.5, 0.7, 0.2], [10, 10, 10, 10]))
+    window = Window(10 * bench.interval, 30 * bench.interval)
+    assert stretch(record).climb == 0
+    assert stretch(record, window, EdgeUncertainty(start=1e-5, stop=1e-5)).climb == 0
+    found = stretch(record, window, EdgeUncertainty(shift=3 * bench.interval))
+    assert found.climb == pytest.approx((0.7 + 0.2) / 2 - (0.1 + 0.5) / 2, rel=1e-6)
 
 
 def test_a_window_beyond_the_record_is_refused(bench):

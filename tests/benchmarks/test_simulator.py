@@ -67,7 +67,7 @@ def test_commands_a_second() -> None:
     echoed, answered, asked, driven = (statistics.median(column) for column in zip(*rounds, strict=True))
     print(
         f"\n*OPC? a second over a bare socket: echo server {echoed:.0f}, simulated scope {answered:.0f}, ratio "
-        f"{answered / echoed:.2f}; over our link: echo server {asked:.0f}, simulated scope {driven:.0f}; the simulator "
-        f"answers {answered / asked:.2f} times as fast as our link can ask"
+        f"{answered / echoed:.2f}; over our link: echo server {asked:.0f}, simulated scope {driven:.0f}, ratio "
+        f"{driven / asked:.2f}"
     )
-    assert answered > asked
+    assert driven > 0.5 * asked  # it is not the simulator that a driver waits for

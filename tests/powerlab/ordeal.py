@@ -1,7 +1,6 @@
 """One capture on the simulated bench that meets one fault, and what came of it.
 
-Time is virtual. Real waiting is cut short where the fault keeps an answer back, and only there: on a slow machine an
-answer that comes is always waited for.
+Time is virtual, and real waiting is cut short where it is in vain: see `patience`.
 """
 
 import dataclasses
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from pyvisa_py.prologix import _PrologixIntfcSession
-from pyvisa_py.tcpip import TCPIPInstrVxi11, TCPIPSocketSession
 
 from powerlab import cli
 from powerlab.analysing import analyse
@@ -28,24 +26,20 @@ from powerlab.simulation import SimulatorProcess, bench_text
 from powerlab.workload.synthetic import SyntheticWorkload
 from powerlab_analysis.result import Result
 from powerlab_instruments.simulated.bench import SimulatedBench
-from powerlab_instruments.simulated.exchange import Exchange
-from powerlab_instruments.simulated.faults import Fault, _Watch
+from powerlab_instruments.simulated.faults import Fault
 from powerlab_instruments.simulated.wire import VirtualClock, Wire
 from powerlab_traces.errors import PowerlabError
 from powerlab_traces.record import Record
 from powerlab_traces.run import Run
 from powerlab_traces.store import RunWriter, open_run
 from powerlab_traces.window import HostWindow
+from tests.powerlab.patience import Patience, Trouble, listeners
 
 WINDOWS = 6
 SECONDS = 0.12  # s of a window: two fit into a record
 RECORD = 0.4  # s
 MEMORY = 40_000  # samples of the scope: small records are quick
 VOLTAGE, LIMIT, PROTECTION = 19.0, 2.0, 21.0  # what bench.toml has of the supply
-
-GIVING_UP = 0.02  # s that the host waits for an answer that the fault keeps back
-ADAPTER_GIVING_UP = 0.01  # s that the adapter waits: less than the host, as a real one's 3 s are
-LATE = 0.1  # s until a late answer comes: the host has given up by then
 
 # Instruments of the same maker that nobody expects on this bench.
 STRANGERS = {"scope": "EDUX1052G", "supply": "E3631A"}
@@ -66,27 +60,6 @@ class Step:
     moment: str
     nth: int = 1
     was_on: bool = False  # whether the board is on before powerlab comes
-
-
-@dataclass(frozen=True)
-class Trouble(Fault):
-    """A fault of the simulator, or `wedge` (the connection goes dead, a new one works), `swap` (the cable is moved to
-    another instrument), `kill` (the whole bench is gone)."""
-
-    @property
-    def swallows(self) -> bool:
-        """Whether the message never reaches the instrument."""
-        return self.kind in {"silent", "drop", "refuse", "swap"}
-
-    @property
-    def keeps_back(self) -> bool:
-        """Whether an answer is waited for in vain."""
-        return self.swallows or self.kind in {"late", "short", "wedge"}
-
-    @property
-    def cuts(self) -> bool:
-        """Whether the connection is of no use afterwards."""
-        return self.kind in {"drop", "refuse", "swap", "wedge"}
 
 
 @dataclass
@@ -264,7 +237,7 @@ class HealingClock(VirtualClock):
     def sleep(self, seconds: float) -> None:
         """Advance the bench."""
         super().sleep(seconds)
-        for listener in _listeners(self._simulator).values():
+        for listener in listeners(self._simulator).values():
             for _ in range(1000):
                 until = listener._refusing_until
                 if (until is None and listener._socket.fileno() != -1) or (until or 0) > self._simulator.clock.now():
@@ -272,93 +245,6 @@ class HealingClock(VirtualClock):
                 threading.Event().wait(0.005)
             else:
                 raise AssertionError("the port never listened again")
-
-
-def _listeners(simulator: SimulatedBench) -> dict[str, object]:
-    """The ports of the scope and of the supply's adapter, by role."""
-    acts = simulator.faults._actions
-    return {role: acts[role, "refuse"][0].__self__ for role in ("scope", "supply")}
-
-
-class Patience:
-    """Gives the host's lines little patience for answers that the fault keeps back, and the usual one otherwise.
-
-    It counts the messages that the host sends as the simulator counts those that it gets.
-    """
-
-    def __init__(self, simulator: SimulatedBench) -> None:
-        self._roles = {str(listener.port): role for role, listener in _listeners(simulator).items()}
-        self._simulator = simulator
-        self._watches: list[_Watch] = []
-        self._supply_in_vain = False
-
-    def watch(self, fault: Trouble) -> None:
-        """Expect this fault from now on."""
-        self._watches.append(_Watch(fault))
-
-    @property
-    def supply_is_lost(self) -> bool:
-        """Whether the supply cannot be reached now, by whatever means."""
-        refusing = _listeners(self._simulator)["supply"]._refusing_until
-        return (refusing or 0) > self._simulator.clock.now() or any(
-            watch.fault.instrument == "supply" and watch.spoilt and not watch.over for watch in self._watches
-        )
-
-    @property
-    def has_struck(self) -> bool:
-        """Whether a fault has begun."""
-        return any(watch.spoilt for watch in self._watches)
-
-    def _wrote(self, session: TCPIPSocketSession, data: bytes) -> None:
-        role = self._roles.get(str(session.parsed.port))
-        if role is None or data.startswith(b"++read"):
-            return
-        # A connection that is still taken while the port closes leads nowhere.
-        refusing = _listeners(self._simulator)[role]._refusing_until
-        cut = getattr(session, "cut", False) or (refusing or 0) > self._simulator.clock.now()
-        session.in_vain = cut
-        if data.startswith(b"++"):
-            return
-        for watch in self._watches:
-            if not watch.over and watch.sees(role, data):
-                session.in_vain = session.in_vain or watch.fault.keeps_back
-                session.cut = cut or watch.fault.cuts
-        if role == "supply":
-            self._supply_in_vain = session.in_vain
-
-    def _locks(self, data: bytes) -> None:
-        """Take the lock before the message, so that it is the first that is refused."""
-        for watch in self._watches:
-            if not watch.over and watch.sees("scope", data) and watch.fault.kind == "lock":
-                self._simulator.faults._actions["scope", "lock"][0](watch.fault.seconds)
-
-    @contextmanager
-    def patched(self) -> Iterator[None]:
-        """Do it to every socket of this process that pyvisa-py opens meanwhile."""
-        write, read, write_vxi11 = TCPIPSocketSession.write, Exchange.read, TCPIPInstrVxi11.write
-
-        def write_and_see(session: TCPIPSocketSession, data: bytes) -> object:
-            self._wrote(session, data)
-            return write(session, data)
-
-        def lock_and_write(session: TCPIPInstrVxi11, data: bytes) -> object:
-            self._locks(data)
-            return write_vxi11(session, data)
-
-        def timeout(session: TCPIPSocketSession) -> float | None:
-            return GIVING_UP if getattr(session, "in_vain", False) else session.usual
-
-        def read_within(exchange: Exchange, seconds: float | None, *rest: object) -> object:
-            waits = seconds is None and self._supply_in_vain
-            return read(exchange, ADAPTER_GIVING_UP if waits else seconds, *rest)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(TCPIPSocketSession, "write", write_and_see)
-            put = property(timeout, lambda session, seconds: setattr(session, "usual", seconds))
-            patch.setattr(TCPIPSocketSession, "timeout", put, raising=False)
-            patch.setattr(Exchange, "read", read_within)
-            patch.setattr(TCPIPInstrVxi11, "write", lock_and_write)
-            yield
 
 
 class Spies:
@@ -379,7 +265,7 @@ class Spies:
         instrument.model = dataclasses.replace(instrument.model, name=STRANGERS[role])
         if role == "scope":
             self._cut = True
-            _listeners(self._simulator)["scope"].hang_up()
+            listeners(self._simulator)["scope"].hang_up()
 
     def _wedge(self) -> None:
         lan = self._simulator.scope._lan

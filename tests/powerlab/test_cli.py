@@ -245,9 +245,10 @@ def test_a_stop_keeps_a_valid_file(in_folder: Path, how: str) -> None:
         start_new_session=True,
     ) as process:  # fmt: skip
         deadline = time.monotonic() + 60
-        while not Path("r.h5.part").exists() or Path("r.h5.part").stat().st_size < 150_000:
-            assert time.monotonic() < deadline
-            assert process.poll() is None
+        while not Path("r.h5.journal").exists() or Path("r.h5.journal").stat().st_size < 150_000:
+            if time.monotonic() > deadline or process.poll() is not None:
+                os.killpg(process.pid, signal.SIGTERM)
+                raise AssertionError(process.communicate())
             time.sleep(0.1)
         if how == "SIGTERM":
             process.terminate()
@@ -259,7 +260,7 @@ def test_a_stop_keeps_a_valid_file(in_folder: Path, how: str) -> None:
     found = json.loads(out)
     assert found["windows"]["kept"] > 0
     assert any("Ctrl-C" in note for note in found["notes"])
-    assert not Path("r.h5.part").exists()
+    assert not Path("r.h5.journal").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

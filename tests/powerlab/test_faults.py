@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.powerlab.ordeal import LATE, Ending, Step, Trouble, undergo
+from tests.powerlab.ordeal import Ending, Step, undergo
+from tests.powerlab.patience import LATE, Trouble
 from tests.powerlab.verdict import ENDS, GOES_ON, UNAFFECTED, kind_of, outcome, violations
 
 pytestmark = pytest.mark.timeout(60)  # a capture that hangs has failed

@@ -22,6 +22,7 @@ from powerlab.cli import run
 from powerlab_traces.errors import PowerlabError
 from powerlab_traces.importers import Lacking
 from tests.traces.importers.conftest import FORMATS, TABLE_CSV, Foreign
+from tests.traces.importers.test_tables import jls
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "import.md"
 SAMPLES = Path(os.environ.get("POWERLAB_SAMPLES", ""))
@@ -90,6 +91,16 @@ def test_every_format_is_analysed_alike_before_and_after_the_import(ask, here, n
         assert ask("plot", "i.h5", "-o", "i.png").status == 0
         Path("i.h5").unlink()
     assert sorted(it.name for it in here.iterdir()) == ["i.png", "in"]
+
+
+def test_a_joulescope_file_is_analysed_alike_before_and_after_the_import(ask, here):
+    jls(here / "a.jls", {"current": ("A", [0.1] * 5000), "voltage": ("V", [5.0] * 5000)})
+    Path("windows.csv").write_text("start_s,stop_s,images\n0.5,1.5,2\n")
+    before = ask("analyse", "a.jls", "--json")
+    assert before.json["energy_per_image"]["value"] == pytest.approx(0.25)
+    assert ask("import", "a.jls", "-o", "i.h5").status == 0
+    assert without_file(ask("analyse", "i.h5", "--json").json) == without_file(before.json)
+    assert ask("check", "i.h5").out == "i.h5: sound\n"
 
 
 def test_the_json_of_an_import(ask, here):
@@ -196,6 +207,13 @@ def test_images_that_nobody_said_leave_the_energies_of_windows(ask, here):
     assert again.err == ""
 
 
+def test_formats_without_a_published_value_have_none(ask, here):
+    Path("table.csv").write_text(TABLE_CSV)
+    Path("windows.csv").write_text(WINDOWS_CSV)
+    assert ask("analyse", "table.csv", "--images", "1", "--json").json["published"] is None
+    assert "published" not in ask("analyse", "table.csv", "--images", "1").out
+
+
 def test_no_window_that_could_be_kept_ends_with_1(ask, here):
     Path("table.csv").write_text(TABLE_CSV)
     Path("windows.csv").write_text("start_s,stop_s\n5,6\n")
@@ -232,6 +250,7 @@ def test_show_prints_what_the_scope_printed(ask, here):
         (["--factor", "1=2", "--factor", "1=3"], "--factor is given twice"),
         (["--windows", "none.csv"], "none.csv cannot be read: No such file"),
         (["--current", "nosuch"], "'nosuch' names no column"),
+        (["--marker", "nosuch"], "'nosuch' names no column"),
     ],
 )
 def test_options_that_cannot_be_name_themselves(ask, here, arguments, said):
@@ -266,17 +285,19 @@ def test_outputs_that_cannot_be_written(ask, here):
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
 def test_a_full_disk_is_one_line_and_leaves_nothing(here):
     FOREIGN.energyrunner(here, np.random.default_rng(0).normal(size=200_000), [1.0, 2.0, 3.0])
-    code = (
-        "import resource, sys\n"
-        "from powerlab.cli import run\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "sys.exit(run(['import', '.', '-o', 'i.h5']))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert "i.h5 could not be written (File too large)" in done.stderr
-    assert not list(here.glob("i.h5*"))
+    code = """
+import os, resource
+from powerlab.cli import run
+for most in (0, 100, 3000, 20_000, 100_000, 900_000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+    assert run(["import", ".", "-o", "i.h5"]) == 2
+    assert sorted(os.listdir()) == ["trace1-energy.bin", "trace1-timestamps.json"]
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == 6
+    assert all("i.h5 could not be written (File too large); make room" in line for line in lines)
 
 
 def test_an_import_that_is_stopped_leaves_nothing(here, monkeypatch):

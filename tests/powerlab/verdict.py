@@ -155,7 +155,8 @@ def _what(ending: Ending) -> str:
     assert ending.run is not None
     assert ending.result is not None
     notes = [_short(it, ending) for it in ending.run.notes]
-    unused = [_short(it, ending) for it in ending.result.notes if "was not used" in it and it not in ending.run.notes]
+    said = [*ending.result.notes, *(it.text for it in ending.result.verdicts)]
+    unused = [_short(it, ending) for it in said if "was not used" in it and it not in ending.run.notes]
     # The windows of a lost record are spoken of with it.
     reasons = [it.reason for it in ending.result.dropped if not any("was lost" in note for note in notes)]
     dropped = list(dict.fromkeys(_short(it, ending) for it in reasons))

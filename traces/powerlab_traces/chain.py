@@ -8,6 +8,35 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class ScreenZero:
+    """What one screen of the scope's channel shows without current, as it was measured before the run.
+
+    `screen` is the value of code 0, which tells one scale and offset of the channel from another.
+    """
+
+    screen: float  # A
+    current: float  # A, as digitised
+    u: float  # standard uncertainty from noise and quantisation, A
+    dof: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenLine:
+    """How one screen of the scope's channel shows current, calibrated: digitised = gain * current + offset.
+
+    The standard uncertainties are those of the fit; what the reference may be off by is not in them.
+    """
+
+    screen: float  # A, the value of code 0
+    full_scale: float  # A, the screen's eight divisions
+    gain: float
+    offset: float  # A, as digitised
+    gain_u: float
+    offset_u: float  # A
+    correlation: float  # of gain and offset, -1 to 1
+
+
+@dataclass(frozen=True, slots=True)
 class CurrentChain:
     """Probe and scope channel between the board's supply lead and the stored codes.
 
@@ -28,6 +57,14 @@ class CurrentChain:
     full_scale: float = 0.0  # of the scope's screen, A in the lead; 0 where it is not known
     centre: float = 0.0  # current at the middle of the screen, A in the lead
     peak_current: float = 0.0  # the largest that the probe follows, A in the lead; 0 where it is not known
+    zeros: tuple[ScreenZero, ...] = ()  # zero of each screen, measured before the run; none where none was applied
+    zeroed: str = ""  # when, ISO 8601
+    zero_age: float = 0.0  # at the start of the run, s
+    seen_drift: float = 0.0  # how far the zeros of one session moved, A in the lead; 0 where it was not measured
+    seen_drift_time: float = 0.0  # over which time, s
+    lines: tuple[ScreenLine, ...] = ()  # calibration of each screen against the supply; none where none was applied
+    calibrated: str = ""  # when, ISO 8601
+    calibration_age: float = 0.0  # at the start of the run, s
 
 
 @dataclass(frozen=True, slots=True)

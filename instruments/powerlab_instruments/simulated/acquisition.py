@@ -46,7 +46,7 @@ class Acquisition:
             self.trigger = edges[0]
         elif self._deadline is not None and now >= self._deadline:
             self.trigger = self._deadline
-        elif not self.setup.source.startswith("DIG"):
+        elif not self.setup.logic:
             self._searched = until  # marker edges may come late by the wire; analog levels are computed once
 
     def done_at(self, now: int) -> int | None:

@@ -49,6 +49,7 @@ class SimulatedClock:
                 at = due()
                 if at is not None and at <= self.now():
                     return True
+                _tell(cancelled)
                 if self.virtual:
                     self._changed.wait()
                 else:
@@ -60,3 +61,10 @@ class SimulatedClock:
         """Let an instrument be busy: in real time it takes that long, in virtual time none of it."""
         if not self.virtual:
             cancelled.wait(seconds)
+
+
+def _tell(cancelled: threading.Event) -> None:
+    """Let who may cancel a wait know that there is one, if it wants to."""
+    before_waiting = getattr(cancelled, "before_waiting", None)
+    if before_waiting is not None:
+        before_waiting()

@@ -47,11 +47,16 @@ class Setup:
     summed: int  # samples of the converter in a point that is finer than eight bits
     channels: Mapping[int, Vertical]
     digital: Mapping[int, float]  # threshold of each displayed digital input, V
-    threshold: float  # of a digital trigger source, displayed or not, V
+    threshold: float  # of a digital trigger source, displayed or not, or of the external one, V
     source: str  # of the trigger; nothing for a kind of trigger that finds no event
     slope: str
     level: float  # V at the BNC, of an analog source
     automatic: bool
+
+    @property
+    def logic(self) -> bool:
+        """Whether it triggers on the marker, edges of which may come late by the wire."""
+        return self.source.startswith("DIG") or self.source == "EXT"
 
     @property
     def interval(self) -> float:
@@ -62,7 +67,8 @@ class Setup:
 class Digitiser:
     """What stands between the BNCs and the acquisition memory. Times in ns are the bench's.
 
-    The marker is wired to the digital input `marker_input`; the other ones and channels 2 to 4 lie at 0 V.
+    The marker is wired to the digital input `marker_input` and to the external trigger input; the other digital ones and
+    channels 2 to 4 lie at 0 V.
     """
 
     def __init__(
@@ -88,7 +94,7 @@ class Digitiser:
         if start >= stop:
             return []
         wanted = {"POS": (True,), "NEG": (False,)}.get(setup.slope, (True, False))
-        if setup.source == f"DIG{self.marker_input}":
+        if setup.source in {f"DIG{self.marker_input}", "EXT"}:
             if not 0.0 < setup.threshold < LOGIC_HIGH:
                 return []
             return [at for at, high in self.board.marker.edges(start, stop) if high in wanted]

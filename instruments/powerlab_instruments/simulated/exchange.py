@@ -46,10 +46,20 @@ def split_messages(data: bytes) -> tuple[list[bytes], bytes]:
     return messages, data[start:]
 
 
+def answer_to(message: bytes, instrument: Instrument, name: str, faults: Faults, cancelled: threading.Event) -> bytes:
+    """What an instrument answers to a message, spoilt by the fault that strikes it."""
+    fault = faults.strike(name, message)
+    if fault is None:
+        return instrument.receive(message, cancelled)
+    if fault.swallows:
+        return b""
+    return fault.spoil(instrument.receive(message, cancelled), cancelled)
+
+
 class Exchange:
     """Messages to an instrument, processed in order by a thread of their own.
 
-    With `deliver` an answer goes there at once, as on a raw socket; without it waits in the output buffer until
+    With `deliver` an answer goes there at once, as on RS-232; without it waits in the output buffer until
     it is read, as on GPIB. `faults` may spoil what the messages to `name` bring.
     """
 
@@ -150,7 +160,7 @@ class Exchange:
     def _process(self) -> None:
         try:
             while (message := self._next()) is not None:
-                answer = self._answer(message)
+                answer = answer_to(message, self.instrument, self._name, self._faults, self._cancelled)
                 if answer and self._deliver is not None and not self._closed:
                     self._deliver(answer)
                 with self._changed:
@@ -170,14 +180,6 @@ class Exchange:
             self._changed.wait_for(lambda: self._closed or self._incoming)
             self._current = None if self._closed else self._incoming.popleft()
             return self._current
-
-    def _answer(self, message: bytes) -> bytes:
-        fault = self._faults.strike(self._name, message)
-        if fault is None:
-            return self.instrument.receive(message, self._cancelled)
-        if fault.swallows:
-            return b""
-        return fault.spoil(self.instrument.receive(message, self._cancelled), self._cancelled)
 
     def _interrupt(self) -> None:
         """A message has come while an answer waits unread."""

@@ -174,7 +174,7 @@ class RunControl(Sweep):
         False when cancelled before.
         """
         while (acquisition := self.acquisition) is not None:
-            recheck = None if acquisition.setup.source.startswith("DIG") else 0.01
+            recheck = None if acquisition.setup.logic else 0.01
             due = functools.partial(lambda it: it.done_at(self.clock.now()), acquisition)
             if not self.clock.wait_until(due, self.cancelled, recheck):
                 return False

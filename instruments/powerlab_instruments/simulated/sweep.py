@@ -245,7 +245,7 @@ class Sweep(Panel):
         n = int(self.source[-1]) if self.source.startswith("CHAN") else 1
         points = self.plan(shared=shared)
         averages = self.acquire_count if self.acquire_type == "AVER" else 1
-        threshold = float(thresholds[int(self.source[3:])]) if self.source.startswith("DIG") else 0.0
+        threshold = float(thresholds[int(self.source[3:])]) if self.source.startswith("DIG") else self.levels["EXT"]
         return Setup(
             span=self.span,
             left=self.position - REFERENCES[self.reference] * self.span,

@@ -124,6 +124,27 @@ def test_a_source_that_was_just_put_on_the_screen_of_a_running_scope_is_waited_f
         assert say(b":SYST:ERR?").startswith(b"+109")
 
 
+def test_a_client_may_go_on_sending_or_go_while_the_scope_waits(bench, connect, wire):
+    line, other = connect(bench.resources.scope), connect(bench.resources.scope)
+    assert line.ask(b"*OPC?\n") == other.ask(b"*OPC?\n")
+    threads = threading.active_count()
+    line.send(b":STOP;:TRIG:SWE NORM;SOUR DIG0;:TIM:RANG 0.1;:DIG\n*OPC?\n:RS")
+    while threading.active_count() == threads:
+        time.sleep(0.001)
+    line.send(b"T?\n*IDN?\n")
+    assert line.silent()
+    wire.advance(1_000_000_000)
+    wire.high(1_500_000_000)
+    wire.advance(3_000_000_000)
+    assert [line.file.readline() for _ in range(3)] == [b"1\n", b"STOP\n", line.ask(b"*IDN?\n")]
+    assert threading.active_count() == threads
+    line.send(b":DIG\n")
+    while threading.active_count() == threads:
+        time.sleep(0.001)
+    line.close()  # which frees the scope
+    assert other.ask(b":RST?\n") == b"STOP\n"
+
+
 def test_the_first_preamble_of_a_record_may_be_short(bench, wire):
     with SimulatedBench(virtual=True, short_preamble=True) as quirky:
         for it, short in ((bench, False), (quirky, True)):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from powerlab_traces.chain import CurrentChain, SupplyLimits, SupplyReading
+from powerlab_traces.chain import CurrentChain, ScreenLine, ScreenZero, SupplyLimits, SupplyReading
 from powerlab_traces.record import Record, RecordKind
 from powerlab_traces.run import Provenance
 from powerlab_traces.trace import Trace
@@ -16,7 +16,13 @@ from powerlab_traces.trace import Trace
 class Planted:
     """What the tests store: one description, and records made of given codes."""
 
-    chain = CurrentChain("1146B", 0.1, 2, 0.03, 0.025, 0.0025, 0.024, 0.03, 0.004, 3e-5)
+    chain = CurrentChain(
+        *("1146B", 0.1, 2, 0.03, 0.025, 0.0025, 0.024, 0.03, 0.004, 3e-5),
+        zeros=(ScreenZero(-0.1, 0.021, 3e-5, 400.5), ScreenZero(-0.2, 0.019, 4e-5, 300.5)),
+        zeroed="2026-01-02T02:04:05+01:00",
+        lines=(ScreenLine(-0.1, 0.8, 1.021, 0.0213, 1e-3, 4e-4, -0.7),),
+        calibrated="2026-01-01T03:04:05+01:00",
+    )
     supply = SupplyLimits(0.0005, 0.005, 0.0015, 0.005, 0.1, 0.02)
     provenance = Provenance(
         created="2026-01-02T03:04:05+01:00",

@@ -431,9 +431,7 @@ def test_a_table_that_cannot_be_is_called_damaged(tmp_path):
 
 
 # The same damage every time: what HDF5 does with it must not depend on luck.
-@settings(
-    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path, data):
     raw = bytearray(stored(tmp_path, two_bases()).read_bytes())

@@ -8,7 +8,7 @@ from powerlab_traces.store.assembly import Recovered, recover
 from powerlab_traces.store.checking import check_run
 from powerlab_traces.store.records import StoredRecords
 from powerlab_traces.store.stored import StoredRun, open_run
-from powerlab_traces.store.writer import RunWriter, check_writable
+from powerlab_traces.store.writer import RunWriter, check_writable, is_taken
 
 __all__ = [
     "Recovered",
@@ -17,6 +17,7 @@ __all__ = [
     "StoredRun",
     "check_run",
     "check_writable",
+    "is_taken",
     "open_run",
     "recover",
 ]

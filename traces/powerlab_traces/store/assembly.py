@@ -14,6 +14,7 @@ import numpy as np
 from powerlab_traces import schema
 from powerlab_traces.errors import TraceError
 from powerlab_traces.pyramid import BLOCK, Blocks
+from powerlab_traces.store.chainform import chain_attributes
 from powerlab_traces.store.columns import TEXT, write_columns
 from powerlab_traces.store.journal import Entry, Frame, is_being_written, read_journal
 from powerlab_traces.store.overview import write_overview
@@ -236,7 +237,7 @@ class _Builder:
             truth = {column: (dtype, [it[name] for it in self._truth]) for name, (column, dtype) in TRUTH_TYPES.items()}
             write_columns(self._entry.create_group(schema.TRUTH), truth)
         self._entry.create_dataset(schema.NOTES, data=[*self._notes, *notes], dtype=TEXT)
-        self._entry.create_group(schema.CHAIN).attrs.update(self._description["chain"])
+        self._entry.create_group(schema.CHAIN).attrs.update(chain_attributes(self._description["chain"]))
         self._entry.create_group(schema.SUPPLY).attrs.update(self._description["supply"])
         self._write_provenance(self._description["provenance"])
         write_overview(self._entry)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from powerlab_traces.importers.outline import as_power, main_trace, outline
 from powerlab_traces.store.columns import TEXT, write_columns
 from powerlab_traces.store.overview import MOST_POINTS
 from powerlab_traces.store.packed import LEVEL
+from powerlab_traces.store.sink import Sink
 from powerlab_traces.table import quantity_of
 
 CHUNK = 1 << 14  # samples; what a look at one of them must inflate
@@ -80,25 +81,55 @@ def write_import(
     ------
     TraceError
         A trace holds something else than real numbers, its source cannot be read, or records share a number.
-    OSError, RuntimeError
+    OSError
         The disk refuses.
     """
-    with h5py.File(path, "w", track_order=True) as file:
-        file.attrs[schema.NX_CLASS] = "NXroot"
-        file.attrs[schema.NX_DEFAULT] = schema.ENTRY
-        file.attrs[schema.FORMAT_NAME] = schema.FORMAT
-        file.attrs[schema.FORMAT_VERSION] = schema.VERSION
-        file.attrs[schema.SIMULATED] = imported.provenance.simulated
-        entry = file.create_group(schema.ENTRY, track_order=True)
-        entry.attrs[schema.NX_CLASS] = "NXentry"
-        group = entry.create_group(schema.IMPORTED, track_order=True)
-        group.attrs[schema.NX_CLASS] = "NXcollection"
+    with Sink(path, "w+") as sink:
         try:
-            _describe(group, imported, options or {}, imported_by)
-        except OverflowError as error:
-            raise TraceError(f"the windows or sources of this {imported.format} capture have absurd numbers") from error
-        _write_traces(group, imported.records, done)
-        _write_overview(entry, imported.records)
+            with h5py.File(sink, "w", track_order=True) as file:
+                _write(file, imported, options or {}, imported_by, _Progress(imported, done, sink))
+        finally:
+            sink.check()
+
+
+def _write(
+    file: h5py.File, imported: Imported, options: Mapping[str, Any], imported_by: str, progress: "_Progress"
+) -> None:
+    file.attrs[schema.NX_CLASS] = "NXroot"
+    file.attrs[schema.NX_DEFAULT] = schema.ENTRY
+    file.attrs[schema.FORMAT_NAME] = schema.FORMAT
+    file.attrs[schema.FORMAT_VERSION] = schema.VERSION
+    file.attrs[schema.SIMULATED] = imported.provenance.simulated
+    entry = file.create_group(schema.ENTRY, track_order=True)
+    entry.attrs[schema.NX_CLASS] = "NXentry"
+    group = entry.create_group(schema.IMPORTED, track_order=True)
+    group.attrs[schema.NX_CLASS] = "NXcollection"
+    try:
+        _describe(group, imported, options, imported_by)
+    except OverflowError as error:
+        raise TraceError(f"the windows or sources of this {imported.format} capture have absurd numbers") from error
+    _write_traces(group, imported.records, progress)
+    _write_overview(entry, imported.records)
+
+
+class _Progress:
+    """Tells how much is written, and stops when the disk has refused something."""
+
+    def __init__(self, imported: Imported, done: Callable[[float], None], sink: Sink) -> None:
+        self._total = sum(len(trace) for record in imported.records for trace in record.traces)
+        self._done, self._sink, self._written = done, sink, 0
+
+    def add(self, samples: int) -> None:
+        """So many more samples are written.
+
+        Raises
+        ------
+        OSError
+            The disk refuses.
+        """
+        self._sink.check()
+        self._written += samples
+        self._done(self._written / self._total if self._total else 1.0)
 
 
 def written(text: str) -> str:
@@ -145,17 +176,13 @@ def _write_rows(
     write_columns(parent.create_group(name), columns)
 
 
-def _write_traces(group: h5py.Group, records: Iterable[ForeignRecord], done: Callable[[float], None]) -> None:
+def _write_traces(group: h5py.Group, records: Iterable[ForeignRecord], progress: _Progress) -> None:
     """All samples, and the table that says what they are."""
-    total = sum(len(trace) for record in records for trace in record.traces)
-    count = 0
     rows: list[Mapping[str, Any]] = []
     for record in records:
         stored = _StoredRecord(group, record)
         for number, trace in enumerate(record.traces):
-            for samples in stored.write(number, trace):
-                count += samples
-                done(count / total if total else 1.0)
+            stored.write(number, trace, progress)
         rows += stored.rows
     _write_rows(group, schema.TRACES, {name: (name, dtype) for name, dtype in TRACE_TYPES.items()}, rows)
 
@@ -182,8 +209,8 @@ class _StoredRecord:
             axis = self._axis(main)  # the first axis is called `time`
             self._group.attrs[schema.NX_AXES] = ["." if axis is None else schema.TIME]
 
-    def write(self, number: int, trace: ForeignTrace) -> Iterator[int]:
-        """Write a trace; how many samples each step wrote."""
+    def write(self, number: int, trace: ForeignTrace, progress: _Progress) -> None:
+        """Write a trace, and its row of the table."""
         name, axis = self._names[number], self._axis(trace)
         digest = hashlib.sha256()
         data: h5py.Dataset | None = None
@@ -195,7 +222,7 @@ class _StoredRecord:
                 raise TraceError(f"trace {trace.name!r} is cut short at sample {first}: read its source again")
             digest.update(block.data)
             data[first : first + len(block)] = block
-            yield len(block)
+            progress.add(len(block))
         assert data is not None
         attributes = {"long_name": written(trace.name)[:LONGEST_NAME], schema.UNIT: written(trace.unit)[:LONGEST_NAME]}
         data.attrs.update(attributes | {schema.START: trace.start})

@@ -142,16 +142,20 @@ class StoredRecords(Sequence[Record]):
         """How many samples of each record are clipped [records]."""
         return self._column(schema.CLIPPED_COUNT)[self._places]
 
-    def seconds(self, records: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Times of the host's clock (ns), each while a record of that number was armed, on the axis of `starts`.
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """The numbers of the records [records]."""
+        return self._column(schema.INDEX)[self._places]
 
-        NaN where there is no such record.
+    def seconds(self, records: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Times of the host's clock (ns) on the axis of `starts`, each while the record of that number was armed.
+
+        The numbers are among `indices`.
         """
-        numbers, places = self._column(schema.INDEX)[self._places], self._places
-        nearest = np.searchsorted(numbers, records).clip(0, len(numbers) - 1)
-        triggers, starts = (self._column(name)[places][nearest] for name in (schema.TRIGGER, schema.START))
-        found = self.starts[nearest] - starts + (times - triggers) * 1e-9
-        return np.where(numbers[nearest] == records, found, np.nan)
+        at = np.searchsorted(self.indices, records)
+        triggers, starts = (self._column(name)[self._places][at] for name in (schema.TRIGGER, schema.START))
+        found: NDArray[np.float64] = self.starts[at] - starts + (times - triggers) * 1e-9
+        return found
 
     @property
     def summaries(self) -> list[RecordSummary]:

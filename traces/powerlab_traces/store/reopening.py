@@ -13,6 +13,7 @@ from powerlab_traces.chain import CurrentChain, SupplyLimits
 from powerlab_traces.errors import TraceError
 from powerlab_traces.pyramid import BLOCK
 from powerlab_traces.store.assembly import journal_of, part_of
+from powerlab_traces.store.chainform import chain_said
 from powerlab_traces.store.columns import scale_of, text
 from powerlab_traces.store.journal import Entry, Journal, read_journal
 from powerlab_traces.store.stored import StoredRun, open_run
@@ -97,7 +98,7 @@ def _earlier(journal: Path) -> Earlier:
     return Earlier(
         model=description["provenance"]["model"],
         batch=description["provenance"]["batch"],
-        chain=CurrentChain(**chain),
+        chain=chain_said(chain),
         supply=SupplyLimits(**description["supply"]),
         next_record=last + 1,
         records=len(indices),

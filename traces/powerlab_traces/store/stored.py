@@ -2,25 +2,24 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import h5py
-import numpy as np
 
 from powerlab_traces import schema
-from powerlab_traces.chain import CurrentChain, SupplyLimits
+from powerlab_traces.chain import SupplyLimits
 from powerlab_traces.errors import TraceError
 from powerlab_traces.run import Provenance, Run, TrueWindow
 from powerlab_traces.store.assembly import TRUTH_TYPES, WINDOW_TYPES
+from powerlab_traces.store.chainform import chain_stored, limits_stored
 from powerlab_traces.store.columns import text
 from powerlab_traces.store.records import StoredRecords
 from powerlab_traces.store.rows import StoredRows
 from powerlab_traces.store.source import Source, damage, open_file
 from powerlab_traces.window import HostWindow
 
-Limits = TypeVar("Limits", CurrentChain, SupplyLimits)
 Row = TypeVar("Row", HostWindow, TrueWindow)
 
 
@@ -52,8 +51,8 @@ def open_run(path: str | os.PathLike[str]) -> StoredRun:
         source = Source(where)
         return StoredRun(
             provenance=_provenance(file, entry[schema.PROVENANCE]),
-            chain=_fields(CurrentChain, entry[schema.CHAIN]),
-            supply=_fields(SupplyLimits, entry[schema.SUPPLY]),
+            chain=chain_stored(entry[schema.CHAIN]),
+            supply=SupplyLimits(**limits_stored(SupplyLimits, entry[schema.SUPPLY])),
             records=StoredRecords(source, range(_length(entry[schema.RECORDS]))),
             windows=_rows(source, entry, schema.WINDOWS, HostWindow, WINDOW_TYPES),
             notes=tuple(entry[schema.NOTES].asstr()) if schema.NOTES in entry else (),
@@ -92,13 +91,3 @@ def _provenance(file: h5py.File, group: h5py.Group) -> Provenance:
         software=mapping(schema.SOFTWARE),
         host=mapping(schema.HOST),
     )
-
-
-def _fields(kind: type[Limits], group: h5py.Group) -> Limits:
-    def value(name: str) -> Any:
-        stored = group.attrs[name]
-        return stored.item() if isinstance(stored, np.generic) else text(stored)
-
-    # A field with a default is one that files of an earlier powerlab do not have.
-    required = {field.name for field in fields(kind) if field.default is MISSING}
-    return kind(**{it.name: value(it.name) for it in fields(kind) if it.name in required or it.name in group.attrs})

@@ -148,6 +148,11 @@ class RunWriter:
         self._workers.shutdown()
 
 
+def is_taken(path: Path) -> bool:
+    """Whether a run of this name exists, is being captured, or was cut off."""
+    return any(it.exists() for it in (path, journal_of(path), part_of(path)))
+
+
 def check_writable(path: Path) -> None:
     """Find out, before a long capture, whether a run can be written under this name.
 
