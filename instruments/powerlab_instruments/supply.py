@@ -19,6 +19,7 @@ VOLTAGE_GAIN_LIMIT = 0.0005
 VOLTAGE_OFFSET_LIMIT = 0.005
 CURRENT_GAIN_LIMIT = 0.0015
 CURRENT_OFFSET_LIMIT = 0.005
+CURRENT_RESOLUTION = 0.001  # A, of a reading: UNCONFIRMED
 
 # Set-points are rounded to the converters' steps: 5 mV and 1 mA or better. The trip level's step is UNCONFIRMED.
 SETPOINT_STEP = 0.006

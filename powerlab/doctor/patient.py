@@ -1,12 +1,10 @@
 """The bench under examination: opened piece by piece, so that what is broken does not hide what is not."""
 
 import contextlib
-import hashlib
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
@@ -14,6 +12,7 @@ from typing import Any, NoReturn, Self
 from powerlab.asking import line_of
 from powerlab.bench import SIMULATED_SERIAL, set_up_trigger
 from powerlab.benchfile import BenchFile
+from powerlab.load import busy
 from powerlab.marker import Marker, open_marker
 from powerlab_instruments.errors import DeviceError
 from powerlab_instruments.link import Visa, VisaLink
@@ -99,7 +98,7 @@ class Patient:
 
     def close(self) -> None:
         """Leave the supply as it was found, the marker low, and let go of everything. Ctrl-C cannot cut it short."""
-        with _undisturbed():
+        with undisturbed():
             self._closing.close()
 
     @property
@@ -188,27 +187,9 @@ class Patient:
         self._closing.callback(self.marker.close)
         return self.marker
 
-    @contextmanager
-    def load(self) -> Iterator[None]:
-        """Have the board draw more, as far as this machine can: all its cores busy, and the marker high.
-
-        The marker is what a simulated board works on.
-        """
-        done = threading.Event()
-        cores = [threading.Thread(target=_busy, args=(done,), daemon=True) for _ in range(os.cpu_count() or 1)]
-        marker = getattr(self, "marker", None)
-        for core in cores:
-            core.start()
-        try:
-            if marker is not None:
-                marker.high()
-            yield
-        finally:
-            done.set()
-            if marker is not None:
-                marker.low()
-            for core in cores:
-                core.join()
+    def load(self) -> AbstractContextManager[None]:
+        """Have the board draw more, as far as this machine can, with the marker high if it is open."""
+        return busy(getattr(self, "marker", None))
 
     def power_on(self) -> None:
         """Switch the board on as a capture does, limits first, and wait for its boot time."""
@@ -244,12 +225,6 @@ def _restore(supply: E364xA, found: Limits) -> None:
     supply.check("its former settings")
 
 
-def _busy(done: threading.Event) -> None:
-    data = bytes(1 << 20)
-    while not done.is_set():
-        hashlib.sha256(data)  # of so much data, it lets other threads run
-
-
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
     """Let a termination, or a terminal that hangs up, end this as Ctrl-C does: the board must not stay on."""
@@ -258,7 +233,7 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Finish what is begun here, whoever asks to stop."""
     with _handlers(signal.SIG_IGN):
         yield
