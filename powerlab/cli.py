@@ -35,6 +35,8 @@ VERBS = {
     "export": Verb("powerlab.verbs.export", "Write traces or windows as CSV, Parquet, npz or netCDF."),
     "models": Verb("powerlab.verbs.models", "List the networks that can be captured."),
     "bench": Verb("powerlab.verbs.bench", "Write a bench.toml to start from, or try one."),
+    "zero": Verb("powerlab.verbs.zero", "Measure what the probe shows without current; valid for an hour."),
+    "calibrate": Verb("powerlab.verbs.calibrate", "Calibrate probe and scope against the supply's current readings."),
     "instruments": Verb("powerlab.verbs.instruments", "List the instruments that can be reached, and who holds them."),
     "doctor": Verb("powerlab.verbs.doctor", "Check this machine and a bench; say what is wrong and what to do."),
     "screenshot": Verb("powerlab.verbs.screenshot", "Save the scope's screen as a picture."),

@@ -27,6 +27,14 @@ class Silence:
         return None
 
 
+class Lines(Silence):
+    """A line on stderr for each step: for verbs that ask questions in between."""
+
+    def step(self, text: str) -> None:
+        """Print the step that begins now."""
+        click.echo(f"{text} ...", err=True)
+
+
 class ProgressBar(Silence):
     """A bar with the current step, redrawn four times a second: the network needs the processor more."""
 

@@ -6,6 +6,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from powerlab_traces.errors import PowerlabError
+
 MOST_TEXT = 300  # characters of a foreign name that are shown
 PIPED_WIDTH = 120  # columns, where nobody has a terminal whose width counts
 
@@ -35,6 +37,20 @@ def printable(text: str, longest: int | None = MOST_TEXT) -> str:
     cut = text[:longest]
     words = "".join(it if it.isprintable() else " " if it.isspace() else "?" for it in cut).split()
     return " ".join(words) + ("..." if len(cut) < len(text) else "")
+
+
+def wait_for_user(text: str) -> None:
+    """Ask the user to do something, and wait for Enter.
+
+    Raises
+    ------
+    PowerlabError
+        Nobody is there: the input has ended.
+    """
+    click.echo(f"{text}, then press Enter ", nl=False, err=True)
+    if not click.get_text_stream("stdin").readline():
+        click.echo(err=True)
+        raise PowerlabError(f"nobody is there to do this: {text}; run it at a terminal")
 
 
 def show(table: Table) -> None:

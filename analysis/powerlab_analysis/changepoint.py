@@ -22,7 +22,7 @@ from powerlab_analysis.steps import Edges, locate
 from powerlab_traces.trace import Trace
 from powerlab_traces.window import Window
 
-COARSE, FINE = 12_288, 65_536  # blocks in which states are looked for: first, and with the levels that were found
+COARSE, FINE = 8192, 65_536  # blocks in which states are looked for: first, and with the levels that were found
 SCALES = (1, 8, 64, 256)  # blocks over which a first guess is smoothed: each noise, and each length of window, has its own
 GUESSES = 4.0  # standard deviations of a smoothed block, beyond which a first guess sees another level
 ROUNDS = 6  # of states and levels in turn
@@ -33,9 +33,11 @@ ALIKE = 5.0  # two lengths of gaps that differ by more are of two kinds
 INFERENCES = 8  # spans with short gaps between them, from which on they are the parts of one window
 SHARP = 0.6  # of a window's height must be climbed at its edges; a sine's half wave climbs less
 SIGNIFICANT = 5.0  # standard uncertainties by which a window must stand out
-RAMP_SHARE = 0.05  # of the shortest window: how far an edge may lie from where the states change
+RAMP_SHARE = 0.08  # of the shortest window: half of how much earlier than a change of state its ramp may begin
 FLANK, EDGE = 0.1, 0.05  # of a window: what is compared beside an edge, and what is left out for its ramp
-LEAST_CONTRAST = 0.15  # of the higher windows' height: what a lower kind of window must have
+LEAST_CONTRAST = 0.08  # of the higher windows' height: what a lower kind of window must have
+LEAST_CONFIDENCE = 0.25  # below, there are no windows
+SMOOTHED = 5  # blocks: where a single one lies says little
 ROUNDS_LOWER = 3  # kinds of windows, at most
 
 NOTHING = "no span stands out of the trace: {}"
@@ -350,19 +352,43 @@ def _doubted(
     if not kept:
         return Found((), (), (), 1.0 - max(sure, default=0.0), tuple(left_out), NOTHING.format("nothing in it is a step"))
     weakest = min(_area(values, states, span) for span in kept)
-    windows, edges = _placed(integral, bounds, kept, everything)
-    return Found(
-        windows=windows,
-        edges=edges,
-        confidences=tuple(sure),
-        confidence=min(sure) * (1 - min(1.0, max(0.0, strongest) / weakest)) if weakest > 0 else 0.0,
-        left_out=tuple(left_out),
-    )
+    confidence = min(sure) * (1 - min(1.0, max(0.0, strongest) / weakest)) if weakest > 0 else 0.0
+    if confidence < LEAST_CONFIDENCE:
+        left_out += [f"{_said(bounds, span)}: what is no window is as large" for span in kept]
+        return Found((), (), (), 1 - confidence, tuple(left_out), NOTHING.format("it goes up and down all along"))
+    windows, edges = _placed(integral, bounds, values, kept, everything)
+    return Found(windows, edges, tuple(sure), confidence, tuple(left_out))
 
 
 def _area(values: NDArray[np.float64], states: _States, span: _Span) -> float:
     part = slice(span.first, span.last)
     return float((values[part] - states.base[part]).sum())
+
+
+def _ramp(values: NDArray[np.float64], span: _Span, everything: Sequence[_Span], sign: int) -> int:
+    """Blocks before a change of state in which most of the ramp to it is seen, at the rise (+1) or the fall (-1)."""
+    before, after = _room(span, everything, len(values))
+    edge, room = (span.first, before) if sign > 0 else (span.last, after)
+    inside = values[span.first : span.last][:: sign][: max(1, span.length // 4)].mean()
+    flank = values[_between(edge, edge - sign * max(1, min(room, span.length) * 3 // 4))].mean()
+    reach = min(edge, before if sign > 0 else span.length // 2)
+    back = values[edge - reach : edge][::-1]
+    width = min(SMOOTHED, len(back))
+    smooth = np.convolve(back, np.full(width, 1 / width), mode="valid")
+    passed = smooth < flank + 0.2 * (inside - flank) if sign > 0 else smooth > flank + 0.8 * (inside - flank)
+    return int(passed.argmax()) if passed.any() else len(back)
+
+
+def _onsets(
+    integral: Integral, edges: Edges, most: float, block: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Onsets that come up to 2 `most` (s) before where the state changes, and their uncertainties; else the block's."""
+    changes = edges.times
+    most = max(most, 3 * block)
+    onsets = locate(integral, edges.at(changes - most + block), most, max(integral.interval, most / 24))
+    seen = np.isfinite(onsets.u)
+    u = np.hypot(np.where(seen, onsets.u, block), max(onsets.shape, integral.interval / 2))
+    return np.where(seen, onsets.times, changes), u
 
 
 def _said(bounds: NDArray[np.float64], span: _Span) -> str:
@@ -397,7 +423,10 @@ def _verdict(values: NDArray[np.float64], span: _Span, everything: Sequence[_Spa
 
 def _of_mean(values: NDArray[np.float64]) -> float:
     """Standard uncertainty of the mean of blocks that are not independent of one another."""
+    place = np.arange(len(values)) - (len(values) - 1) / 2
     rest = values - values.mean()
+    if len(values) > 2:  # a drifting baseline is no noise
+        rest = rest - place * (float(rest @ place) / float(place @ place))
     variance = float(np.square(rest).mean())
     if variance == 0:
         return 1e-12 * abs(float(values.mean())) + 1e-300
@@ -418,7 +447,11 @@ def _room(span: _Span, everything: Sequence[_Span], blocks: int) -> tuple[int, i
 
 
 def _placed(
-    integral: Integral, bounds: NDArray[np.float64], spans: Sequence[_Span], everything: Sequence[_Span]
+    integral: Integral,
+    bounds: NDArray[np.float64],
+    values: NDArray[np.float64],
+    spans: Sequence[_Span],
+    everything: Sequence[_Span],
 ) -> tuple[tuple[Window, ...], tuple[EdgeUncertainty, ...]]:
     """The edges of spans to a fraction of a sample where they are clear, else to the block."""
     block = float(bounds[1] - bounds[0])
@@ -426,18 +459,21 @@ def _placed(
     starts = bounds[[span.first for span in spans]]
     stops = bounds[[span.last for span in spans]]
     lengths = stops - starts
-    reach = float(min(lengths.min(), rooms.min())) / 3
-    search = max(3 * block, min(RAMP_SHARE * float(lengths.min()), reach))
-    fine = max(integral.interval, search / 24)
-    placed, doubts = [], []
-    for times, edges in (
-        (starts, Edges(starts, rooms[:, 0] / 2, lengths * 0.9, 1)),
-        (stops, Edges(stops, lengths * 0.9, rooms[:, 1] * 0.9, -1)),
-    ):
-        onsets = locate(integral, edges, search, fine)
-        seen = np.isfinite(onsets.u)
-        placed.append(np.where(seen, onsets.times, times))
-        doubts.append(np.where(seen, np.hypot(onsets.u, max(onsets.shape, integral.interval / 2)), block))
+    most = RAMP_SHARE * float(lengths.min())
+    ramps = [_ramp(values, span, everything, sign) * block for sign in (1, -1) for span in spans]
+    up, down = (min(most, 2 * float(np.median(it))) for it in np.split(np.array(ramps), 2))
+    # The state changes half-way up a ramp, so the onset comes before. The falls first: they make room for the rises.
+    falls = Edges(stops, lengths * 0.9, rooms[:, 1], -1)
+    stops, stop_doubts = _onsets(integral, falls, down, block)
+    earlier = [float(found) - bounds[span.last] for span, found in zip(spans, stops, strict=True)]
+    before = rooms[:, 0].copy()
+    for k in range(1, len(spans)):
+        if abs(rooms[k, 0] - (starts[k] - bounds[spans[k - 1].last])) < block / 2:
+            before[k] -= min(earlier[k - 1], 0.0)
+    rises = Edges(starts, before / 2, lengths * 0.9, 1)
+    starts, start_doubts = _onsets(integral, rises, min(up, float(before.min()) / 6), block)
+    doubts = start_doubts, stop_doubts
+    placed = starts, stops
     windows = tuple(
         Window(start, stop, index=k)
         for k, (start, stop) in enumerate(zip(placed[0].tolist(), placed[1].tolist(), strict=True))

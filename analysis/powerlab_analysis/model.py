@@ -64,7 +64,7 @@ def zero_of(levels: Sequence[Level], chain: CurrentChain) -> Zero | None:
     variances = [
         sum(
             level.noise.of_mean(level.stretch.seconds) ** 2
-            + _quantisation_of_mean(level.stretch.seconds, level.stretch, level.noise, chain.resolution) ** 2
+            + quantisation_of_mean(level.stretch.seconds, level.stretch, level.noise, chain.resolution) ** 2
             for level in found
         )
         / len(found) ** 2
@@ -129,7 +129,7 @@ class Model:
         charge = float(seconds @ self.currents(stretches))
         parts = self._gain_parts(stretches, charge, duration) | self._offset_parts(stretches, duration)
         resolution = self.chain.resolution
-        quantised = [_quantisation_of_mean(s.seconds, s, noise, resolution) * s.seconds for s in stretches]
+        quantised = [quantisation_of_mean(s.seconds, s, noise, resolution) * s.seconds for s in stretches]
         if noise is not None and dithers(noise, resolution, stretches[0].step):
             parts[Source(f"quantisation{of}", Kind.RANDOM)] = math.hypot(*quantised)
         else:
@@ -296,7 +296,7 @@ def _edges(stretches: Sequence[Stretch]) -> float:
     return math.hypot(*(stretch.edges.length for stretch in stretches))
 
 
-def _quantisation_of_mean(seconds: float, stretch: Stretch, noise: Noise | None, resolution: float) -> float:
+def quantisation_of_mean(seconds: float, stretch: Stretch, noise: Noise | None, resolution: float) -> float:
     """Standard uncertainty (A) that rounding to codes leaves in a mean over `seconds`.
 
     q / sqrt(12) for one raw code (JCGM 100, F.2.2.1), less by the square root of their number if they are

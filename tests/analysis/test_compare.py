@@ -84,7 +84,7 @@ def test_the_interval_of_a_difference_holds_the_truth(bench, zeroed, second):
         it = of(found, "power_total")
         errors.append((it.difference.value - true) / it.difference.U95)
         ratio += abs(it.ratio.value - second / 0.5) <= it.ratio.U95
-    assert min(*held.values(), ratio) >= 0.9 * draws, (held, ratio)
+    assert min(*held.values(), ratio) >= 88, (held, ratio)  # 95 less three standard deviations
     assert 0.25 < np.std(errors) < 0.75  # nor wider than that takes
 
 

@@ -27,6 +27,7 @@ SCOPE = {
     "time_range": 2.0,
     "time_position": 0.01,
     "average_count": 16,
+    "external_level": 1.5,
     "trigger_holdoff": 1e-3,
     "channel.probe_ratio": 2.0,
     "channel.scale": 0.1,
