@@ -9,7 +9,7 @@ demo: .venv/ready
 	$(RUN) powerlab capture --model vgg16 --batch 2
 
 test: .venv/ready
-	$(RUN) pytest -q
+	$(RUN) pytest -q -n auto --dist loadfile
 
 check: .venv/ready
 	$(RUN) ruff format --check .

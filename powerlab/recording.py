@@ -259,10 +259,7 @@ class Recording:
             self._next += 1  # no later record takes the number that its windows name
             self.bench.recover(silence, f"record {self._next - 1} with its windows was lost")
         self._open = None
-        if record is None:
-            return
-        self.bench.check_feeding(record.after)
-        if len(record.clipped) and self._ranging.widen():
+        if record is not None and len(record.clipped) and self._ranging.widen():
             self.note(f"record {self._next - 1} clipped; from record {self._next} on the screen is {self.bench.screen}")
             self._screen_changed()
 

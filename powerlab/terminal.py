@@ -48,7 +48,7 @@ def wait_for_user(text: str) -> None:
         Nobody is there: the input has ended.
     """
     click.echo(f"{text}, then press Enter ", nl=False, err=True)
-    if not click.get_text_stream("stdin").readline():
+    if not sys.stdin.readline():
         click.echo(err=True)
         raise PowerlabError(f"nobody is there to do this: {text}; run it at a terminal")
 

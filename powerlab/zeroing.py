@@ -14,7 +14,7 @@ from powerlab_analysis.model import zero_of
 from powerlab_analysis.noise import noise_of
 from powerlab_analysis.stretch import stretch
 from powerlab_analysis.survey import Level
-from powerlab_instruments.errors import DeviceError, OutOfRange
+from powerlab_instruments.errors import DeviceError
 from powerlab_instruments.probe import LARGEST_ZERO
 from powerlab_instruments.screen import Screen
 from powerlab_traces.chain import CurrentChain, ScreenZero
@@ -34,7 +34,7 @@ CLOSE: Final = "put the clamp round the lead again, at the same place, and shut 
 
 
 class NoZero(PowerlabError):
-    """There is current in the clamp, or something that looks like it."""
+    """There is current in the clamp, or something that looks like it; or the zero is not on the screen."""
 
 
 def measure_zero(bench: Bench, ask: Ask, *, power: bool = False, seconds: float = LENGTH) -> ZeroEntry:
@@ -66,8 +66,8 @@ def measure_zero(bench: Bench, ask: Ask, *, power: bool = False, seconds: float 
         after = _mean(acquire(bench, RecordKind.ZERO, seconds))
         if abs(before - after) < supply / 2:
             raise NoZero(
-                f"the probe shows {after:.3g} A, as before ({before:.3g} A), while the supply gives {supply:.3g} A: the "
-                "clamp is still round the lead; open it and run `powerlab zero` again"
+                f"the probe shows {after:.3g} A, as before ({before:.3g} A), while the supply gives {supply:.3g} A: "
+                "the clamp is still round the lead; open it and run `powerlab zero` again"
             )
     entry = zero_entry(bench, how="clamp open" if still_on else "output off", seconds=seconds)
     if still_on:
@@ -76,7 +76,13 @@ def measure_zero(bench: Bench, ask: Ask, *, power: bool = False, seconds: float 
 
 
 def zero_entry(bench: Bench, *, how: str = "output off", seconds: float = LENGTH) -> ZeroEntry:
-    """The zeros of all screens, with no current in the clamp now. The widest screen is shown again at the end."""
+    """The zeros of all screens, with no current in the clamp now. The widest screen is shown again at the end.
+
+    Raises
+    ------
+    NoZero
+        What the widest screen shows is none, or not on it.
+    """
     ranging = Ranging(bench, bench.known())
     found: list[tuple[Screen, ScreenZero]] = []
     largest = LARGEST_ZERO / bench.probe.turns
@@ -86,10 +92,15 @@ def zero_entry(bench: Bench, *, how: str = "output off", seconds: float = LENGTH
         chain = bench.chain()
         if not found:  # the widest screen
             zero = _mean(record)
-            if len(record.clipped) or abs(zero) > largest + chain.scope_offset_limit:
-                raise OutOfRange(
+            if abs(zero) > largest + chain.scope_offset_limit:
+                raise NoZero(
                     f"{zero:.3g} A is no zero of this probe (up to {largest:g} A and the scope's offset): is there "
                     "another current in the clamp? turn its thumbwheel, and run `powerlab zero` again"
+                )
+            if len(record.clipped):
+                raise NoZero(
+                    f"the zero is about {zero:.3g} A and clips on the screen {bench.screen}: turn the thumbwheel, or "
+                    'write a smaller centre or full_scale = "auto" in bench.toml'
                 )
         if not len(record.clipped):
             found.append((bench.screen, screen_zero(record, chain)))

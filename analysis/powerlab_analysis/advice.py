@@ -23,7 +23,7 @@ class _Remedy:
 REMEDIES: Final = (
     _Remedy("zero the probe", "the offset", (model.PROBE_OFFSET.name, model.SCOPE_OFFSET.name)),
     _Remedy(
-        "zero again just before the windows, or pass more turns through the clamp",
+        "zero before and after the session, which measures it, or pass more turns through the clamp",
         "the drift of the offset",
         (model.OFFSET_DRIFT.name,),
     ),
@@ -34,7 +34,12 @@ REMEDIES: Final = (
         "the scope's gain",
         (model.SCOPE_GAIN.name,),
     ),
-    _Remedy("calibrate again, at loads further apart", "the calibration", ("calibration", "calibrated")),
+    _Remedy(
+        "zero the probe if that was not done, else have the supply calibrated",
+        "the supply's readback",
+        (model.CALIBRATION.name,),
+    ),
+    _Remedy("calibrate again, at loads further apart", "the calibration", ("calibration",)),
     _Remedy("take a smaller screen (full_scale), or more turns", "quantisation", ("quantisation",)),
     _Remedy("measure for longer", "noise", ("noise",)),
     _Remedy("time more windows", "their spread", ("spread over windows",)),

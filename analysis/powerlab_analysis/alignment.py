@@ -17,18 +17,21 @@ from numpy.typing import NDArray
 from powerlab_analysis.clocks import HOST_JITTER, RATE_LIMIT
 from powerlab_analysis.edges import EdgeUncertainty, Pulse
 from powerlab_analysis.integral import Integral
-from powerlab_analysis.pairing import AMBIGUOUS as AMBIGUOUS
-from powerlab_analysis.pairing import CUT_START as CUT_START
-from powerlab_analysis.pairing import CUT_STOP as CUT_STOP
-from powerlab_analysis.pairing import LATENCY as LATENCY
-from powerlab_analysis.pairing import NO_PULSE as NO_PULSE
-from powerlab_analysis.pairing import TOO_EARLY as TOO_EARLY
-from powerlab_analysis.pairing import TOO_LATE as TOO_LATE
-from powerlab_analysis.pairing import Fate, objection_to_pulse, pair, since_first
+from powerlab_analysis.pairing import (
+    CUT_STOP,
+    LATENCY,
+    TOO_EARLY,
+    TOO_LATE,
+    Fate,
+    objection_to_pulse,
+    pair,
+    since_first,
+)
 from powerlab_analysis.pattern import Match, Pattern, match
 from powerlab_traces.errors import TraceError
 from powerlab_traces.record import Record, RecordKind
 from powerlab_traces.run import Provenance
+from powerlab_traces.trace import ON_GRID
 from powerlab_traces.window import DroppedWindow, HostWindow, Window
 
 # Besides its uncertainty: how far the current's first step may lie from the trigger. A board begins to draw more some
@@ -182,9 +185,10 @@ def _by_trigger(record: Record, windows: Sequence[HostWindow], _bit: int | None)
         ], ""
     late = float(found.starts[0])
     if abs(late) > TRIGGER_LAG + 5 * float(found.shift[0]):
+        side = "before" if late > 0 else "after"
         note = (
-            f"record {record.index} was triggered {abs(late):.3g} s {'before' if late > 0 else 'after'} the first window "
-            "began, so not by it: look for glitches on the marker's line, and at its polarity"
+            f"record {record.index} was triggered {abs(late):.3g} s {side} the first window began, so not by it: "
+            "look for glitches on the marker's line, and at its polarity"
         )
         return _matched(record, windows, found), note
     placed: list[_Placed | str] = []
@@ -224,7 +228,7 @@ def _matched(record: Record, windows: Sequence[HostWindow], found: Match) -> lis
         doubt = found.doubts[k]
         if edges.shift > COARSEST * host.duration:
             doubt = (
-                f"no marker was recorded, and the current says where the window lies only with u = {edges.shift:.2g} s, "
+                f"no marker was recorded, and the current places the window only with u = {edges.shift:.2g} s: "
                 f"too coarse for {host.duration:.2g} s"
             )
         placed.append(_Placed(float(found.starts[k]), float(found.stops[k]), edges, doubt))
@@ -255,20 +259,26 @@ def _judge(record: Record, clipped: NDArray[np.int64], host: HostWindow, fate: _
     """The window on the record's clock, or why it is dropped."""
     if isinstance(fate, str):
         return fate
-    if fate.start >= record.current.stop:
-        return TOO_LATE
-    if fate.stop <= record.current.start:
-        return TOO_EARLY
+    if objection := _outside(record, fate) or fate.doubt:
+        return objection
     window = Window(fate.start, fate.stop, host.index, host.images, host.label)
     try:
         span = record.current.span_of(window)
     except TraceError as error:
-        if fate.start < record.current.start:
-            return BEGAN_INSIDE
-        return CUT_STOP if fate.stop > record.current.stop else str(error)
-    if fate.doubt:
-        return fate.doubt
+        return str(error)
     inside = int(np.searchsorted(clipped, span.stop) - np.searchsorted(clipped, span.start))
     if inside:
         return f"current clipped in {inside} sample{'s' * (inside > 1)}: give the scope channel a larger range"
     return AlignedWindow(host, window, fate.edges)
+
+
+def _outside(record: Record, placed: _Placed) -> str:
+    """Why the record's current does not hold a whole window; "" if it does."""
+    margin = ON_GRID * record.current.interval
+    if placed.start >= record.current.stop:
+        return TOO_LATE
+    if placed.stop <= record.current.start:
+        return TOO_EARLY
+    if placed.start < record.current.start - margin:
+        return BEGAN_INSIDE
+    return CUT_STOP if placed.stop > record.current.stop + margin else ""

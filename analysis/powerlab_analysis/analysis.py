@@ -1,15 +1,18 @@
 """The whole way from a run to its result."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from powerlab_analysis.alignment import LATENCY, Tie
+from powerlab_analysis.alignment import Tie
+from powerlab_analysis.chainverdicts import idle_change
 from powerlab_analysis.clocks import compare
 from powerlab_analysis.measured import Measured, Source, rectangular
 from powerlab_analysis.model import Model, spread
 from powerlab_analysis.noise import Noise, pooled
+from powerlab_analysis.pairing import LATENCY
 from powerlab_analysis.protocols import QUICK, Held, Protocol, protocol_verdicts, tightened
 from powerlab_analysis.quantity import prefixed
 from powerlab_analysis.reference import reference_of
@@ -38,7 +41,10 @@ def analyse(run: Run, protocol: Protocol = QUICK) -> Result:
     """
     seen = survey(run)
     reference = reference_of(run, seen)
-    model = reference.model
+    model = without_drift = reference.model
+    if (moved := idle_change(seen.idles, model)) is not None and moved.of_zero:
+        drift = max(model.chain.drift_limit, abs(moved.probe - moved.supply))
+        model = replace(model, chain=replace(model.chain, drift_limit=drift))
     idle_noise = pooled([level.noise for level in seen.idles])
     # A zero record holds the noise of probe and scope alone; an idle record the board's as well.
     noise = reference.noise or idle_noise
@@ -46,8 +52,8 @@ def analyse(run: Run, protocol: Protocol = QUICK) -> Result:
     kept = _window_energies(model, seen.cuts)
     clock = compare([alignment.tie for alignment in seen.alignments if alignment.kept])
     measured = ({"power_idle": idle} if idle else {}) | (_measured(model, seen.cuts, noise, idle) if kept else {})
-    found = (*verdicts_of(Evidence(seen, model, measured, idle_current, clock)), *reference.verdicts)
-    lacking = protocol_verdicts(protocol, Held(seen, measured, _warm_up(run)))
+    found = (*verdicts_of(Evidence(seen, without_drift, measured, idle_current, clock)), *reference.verdicts)
+    lacking = protocol_verdicts(protocol, Held(seen, model, measured, _warm_up(run)))
     verdicts = worst_first([*(tightened(protocol, it) for it in found), *lacking])
     refused = {name for it in verdicts if it.effect is Effect.REFUSE for name in it.quantities}
     measured = {name: measured[name] for name in UNITS if name in measured and name not in refused}
@@ -73,8 +79,7 @@ def analyse(run: Run, protocol: Protocol = QUICK) -> Result:
 
 
 def _remarks(seen: Survey, model: Model) -> Iterator[str]:
-    """What the run does not hold, and what that costs; and what was odd when its windows were aligned."""
-    yield from dict.fromkeys(it.note for it in seen.alignments if it.note)
+    """What the run does not hold, and what that costs."""
     if seen.tie is Tie.TRIGGER and seen.cuts:
         yield "the marker only triggered the scope: the first window of a record is its, the host's clock says the rest"
     if seen.tie is Tie.PATTERN and seen.cuts:

@@ -51,6 +51,11 @@ class Point:
     seen: float
     seen_u: float
 
+    @property
+    def scatter(self) -> float:
+        """How far the point may lie off the line by chance: a standard uncertainty in A."""
+        return math.hypot(self.seen_u, self.supply_u)
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -109,7 +114,7 @@ def fitted(points: Sequence[Point]) -> Line:
             "apart): add one that draws more, such as a resistor (--resistor)"
         )
     seen = np.array([point.seen for point in points])
-    weights = 1 / np.array([point.seen_u**2 + point.supply_u**2 for point in points])
+    weights = 1 / np.array([point.scatter**2 for point in points])
     total = float(weights.sum())
     middle, level = float(weights @ supply) / total, float(weights @ seen) / total
     square = float(weights @ (supply - middle) ** 2)
@@ -139,14 +144,13 @@ def judge(line: Line, points: Sequence[Point], chain: CurrentChain, supply: Supp
         A point lies off the line, the gain or the offset is beyond the limits of probe and scope, or the line misses
         the zero. The message holds the numbers.
     """
-    for point, residual in zip(points, line.residuals, strict=True):
-        allowed = SIGNIFICANT * math.hypot(point.seen_u, point.supply_u)
-        if abs(residual) > allowed:
-            raise CalibrationRefused(
-                f"load {point.load!r} ({prefixed(point.supply, 'A')}) lies {prefixed(residual, 'A')} off the line "
-                f"through the loads, and its scatter explains {prefixed(allowed, 'A')}: was it steady, was the clamp "
-                "moved? calibrate again"
-            )
+    residual, point = max(zip(line.residuals, points, strict=True), key=lambda it: abs(it[0]) / it[1].scatter)
+    if abs(residual) > SIGNIFICANT * point.scatter:
+        raise CalibrationRefused(
+            f"load {point.load!r} ({prefixed(point.supply, 'A')}) lies {prefixed(residual, 'A', 3)} off the line "
+            f"through the loads, and its scatter explains {prefixed(SIGNIFICANT * point.scatter, 'A', 3)}: was it "
+            "steady, was the clamp moved? calibrate again"
+        )
     scope_gain = chain.scope_gain_limit / chain.full_scale if chain.full_scale else 0.0
     limit = (1 + chain.gain_limit) * (1 + scope_gain) - 1 + supply.current_gain_limit + SIGNIFICANT * line.gain_u
     if abs(line.gain - 1) > limit:

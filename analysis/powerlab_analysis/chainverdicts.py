@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from powerlab_analysis.aliasing import together
@@ -24,7 +25,8 @@ def chain_verdicts(seen: Survey, model: Model, idle_current: Measured | None) ->
     """On the current; `idle_current` (A) is that of the idle records by the probe."""
     yield from _over_range(seen, model)
     yield from _zero(model)
-    yield from _idle(seen.idles, model)
+    if (found := idle_change(seen.idles, model)) is not None:
+        yield _idle(found, model)
     if idle_current is not None:
         yield from _probe(seen, model, idle_current)
     yield from _aliasing(seen.cuts, model)
@@ -86,50 +88,73 @@ def _zero(model: Model) -> Iterator[Verdict]:
         )
 
 
-def _idle(idles: Sequence[Level], model: Model) -> Iterator[Verdict]:
-    """On idle records that differ by more than 2 % and by more than the probe's zero may have moved.
+@dataclass(frozen=True, slots=True)
+class IdleChange:
+    """How the idle records of least and most power differ: in power (W, and relative) and in current (A).
 
-    The supply's own readings tell whether the board's current moved or the probe's zero.
+    `supply` is what the supply itself saw of the current's change, `margin` what the probe's zero and noise explain.
     """
+
+    records: tuple[int, int]
+    relative: float
+    probe: float
+    supply: float
+    margin: float
+
+    @property
+    def of_zero(self) -> bool:
+        """Whether the probe's zero moved and not the board's current."""
+        return abs(self.supply) < abs(self.probe) / 2 and abs(self.probe - self.supply) > self.margin
+
+
+def idle_change(idles: Sequence[Level], model: Model) -> IdleChange | None:
+    """The change of idle, if it is more than 2 % and more than the probe's zero may have moved."""
     if len(idles) < 2:
-        return
+        return None
     stretches = [level.stretch for level in idles]
     currents = model.currents(stretches)
     powers = model.energies(stretches) / [stretch.seconds for stretch in stretches]
     low, high = int(powers.argmin()), int(powers.argmax())
-    voltage = stretches[high].voltage
     moved, mean = float(powers[high] - powers[low]), abs(float(powers.mean()))
     noise = math.hypot(*(idles[k].noise.of_mean(stretches[k].seconds) for k in (low, high)))
     margin = model.chain.drift_limit + SIGNIFICANT * noise
-    if moved <= max(IDLE_DRIFT * mean, voltage * margin):
-        return
-    relative = moved / mean if mean else math.inf
-    by_probe = float(currents[high] - currents[low])
-    by_supply = stretches[high].supply_current - stretches[low].supply_current
-    records = tuple(sorted((idles[low].record, idles[high].record)))
-    if abs(by_supply) < abs(by_probe) / 2 and abs(by_probe - by_supply) > margin:
-        yield Verdict(
+    if moved <= max(IDLE_DRIFT * mean, stretches[high].voltage * margin):
+        return None
+    first, last = sorted((idles[low].record, idles[high].record))
+    return IdleChange(
+        records=(first, last),
+        relative=moved / mean if mean else math.inf,
+        probe=float(currents[high] - currents[low]),
+        supply=stretches[high].supply_current - stretches[low].supply_current,
+        margin=margin,
+    )
+
+
+def _idle(found: IdleChange, model: Model) -> Verdict:
+    """On idle that changed; the supply's own readings tell whether it was the board's current or the probe's zero."""
+    if found.of_zero:
+        limit = model.chain.drift_limit
+        return Verdict(
             name="zero-drift",
             effect=Effect.FLAG,
-            text=f"idle current moved by {prefixed(by_probe, 'A')} from record to record by the probe, but by "
-            f"{prefixed(by_supply, 'A')} by the supply: the probe's zero drifts by more than the "
-            f"{prefixed(model.chain.drift_limit, 'A')} in the budget; let it warm up and zero it again",
+            text=f"idle current moved by {prefixed(found.probe, 'A')} from record to record by the probe, but by "
+            f"{prefixed(found.supply, 'A')} by the supply: the probe's zero drifts by more than its limit of "
+            f"{prefixed(limit, 'A')}, and the larger is in the budget; let it warm up and zero it again",
             quantities=OF_CURRENT,
-            value=abs(by_probe - by_supply),
-            limit=model.chain.drift_limit,
+            value=abs(found.probe - found.supply),
+            limit=limit,
             unit="A",
-            records=records,
+            records=found.records,
         )
-        return
-    yield Verdict(
+    return Verdict(
         name="idle-drift",
         effect=Effect.FLAG,
-        text=f"idle power differs by {relative:.1%} between idle records {records[0]} and {records[1]} (limit "
-        f"{IDLE_DRIFT:.0%}): let the board settle",
+        text=f"idle power differs by {found.relative:.1%} between idle records {found.records[0]} and "
+        f"{found.records[1]} (limit {IDLE_DRIFT:.0%}): let the board settle",
         quantities=IDLE,
-        value=relative,
+        value=found.relative,
         limit=IDLE_DRIFT,
-        records=records,
+        records=found.records,
     )
 
 

@@ -34,16 +34,20 @@ SCREEN: Final = Condition("screen", _screen)
 TURNS: Final = Condition("turns", lambda it: it.chain.turns)
 LEAD: Final = Condition("lead", lambda it: (it.supply.lead_resistance, it.supply.lead_resistance_limit))
 ZERO: Final = Condition("zeroing", lambda it: bool(it.zeros))
-ALL: Final = (SCOPE, SUPPLY, PROBE, SCREEN, TURNS, LEAD, ZERO)
+CALIBRATION: Final = Condition("calibration", lambda it: (it.chain.calibrated, it.chain.lines))
+ALL: Final = (SCOPE, SUPPLY, PROBE, SCREEN, TURNS, LEAD, ZERO, CALIBRATION)
 
-# What each source needs to be the same error in several runs. Noise, spread, edges, quantisation, drift since the zero
-# and what lies between idle and windows are not among them: they are another error in each run.
+# What each source needs to be the same error in several runs. Noise, spread, edges, quantisation,
+# drift since the zero and what lies between idle and windows are not among them: they are another error in each run.
 SHARED: Final[Mapping[str, tuple[Condition, ...]]] = {
     model.PROBE_GAIN.name: (SCOPE, PROBE),
-    # Not the thumbwheel alone makes the offset: what may have moved since is added by `moved`.
+    # Where the thumbwheel stands is not all of the offset: what may have moved since is added by `_moved`.
     model.PROBE_OFFSET.name: (SCOPE, PROBE, TURNS),
     model.SCOPE_GAIN.name: (SCOPE, SCREEN),
     model.SCOPE_OFFSET.name: (SCOPE, SCREEN),
+    # What the supply reads of current is off by the same in every calibration; its offset is in it without a zero only.
+    model.CALIBRATION.name: (SUPPLY, ZERO),
+    model.CALIBRATION_FIT: (CALIBRATION,),
     model.TIME_BASE.name: (SCOPE,),
     model.VOLTAGE_GAIN.name: (SUPPLY,),
     model.VOLTAGE_OFFSET.name: (SUPPLY,),
@@ -90,7 +94,8 @@ def _told_apart(value: Measured, apart: set[str], label: str) -> Measured:
 
 
 def _is_shared(source: Source, apart: set[str]) -> bool:
-    return source.name in SHARED and not apart & {it.name for it in SHARED[source.name]}
+    name = model.CALIBRATION_FIT if source.name.startswith(model.CALIBRATION_FIT) else source.name
+    return name in SHARED and not apart & {it.name for it in SHARED[name]}
 
 
 def _moved(value: Measured, setup: Setup) -> Measured:

@@ -20,16 +20,15 @@ PROBE_OFFSET = Source("probe offset")
 SCOPE_GAIN = Source("scope gain")
 SCOPE_OFFSET = Source("scope offset")
 OFFSET_DRIFT = Source("offset drift")
-# Of a calibrated chain, what the supply's own readings may be off by. How these errors go with those of the voltage
-# that the same supply reads is not known: they are taken as one (r = 1), which is the most that it can be.
-CALIBRATION_GAIN = Source("calibration gain (supply readback)")
-CALIBRATION_OFFSET = Source("calibration offset (supply readback)")
+# Of a calibrated chain, what the supply's own readings of current and voltage may be off by. How gain and offset, and
+# current and voltage, of one supply go together is not known: all are taken as one error (r = 1), the most it can be.
+CALIBRATION = Source("calibration (supply readback)")
+CALIBRATION_FIT = "calibration fit"  # how the names of its sources begin: gain and level of each screen's line
 VOLTAGE_GAIN = Source("voltage readback gain")
 VOLTAGE_OFFSET = Source("voltage readback offset")
 LEAD_RESISTANCE = Source("lead resistance")
 TIME_BASE = Source("time base")
-SUPPLY_CURRENT_GAIN = Source("current readback gain")
-SUPPLY_CURRENT_OFFSET = Source("current readback offset")
+SUPPLY_CURRENT = Source("current readback")
 WINDOW_EDGES = Source("window edges", Kind.RANDOM)
 WINDOW_SHIFT = Source("window shift", fitted=True)
 # Net power only: what does not cancel between idle and windows.
@@ -127,7 +126,7 @@ class Model:
         seconds = np.array([stretch.seconds for stretch in stretches])
         duration = float(seconds.sum())
         charge = float(seconds @ self.currents(stretches))
-        parts = self._gain_parts(stretches, charge, duration) | self._offset_parts(stretches, duration)
+        parts = self._gain_parts(stretches, charge, duration) | self._offset_parts(duration)
         resolution = self.chain.resolution
         quantised = [quantisation_of_mean(s.seconds, s, noise, resolution) * s.seconds for s in stretches]
         if noise is not None and dithers(noise, resolution, stretches[0].step):
@@ -159,17 +158,12 @@ class Model:
             {LEAD_RESISTANCE: rectangular(self.supply.lead_resistance_limit)},
         )
         charge = self.charge(stretches, noise, of)
-        # The same supply's: see CALIBRATION_GAIN.
-        gain = CALIBRATION_GAIN if self.lines else VOLTAGE_GAIN
-        offset = CALIBRATION_OFFSET if CALIBRATION_OFFSET in charge.parts else VOLTAGE_OFFSET
-        voltage = Measured(
-            mean_voltage,
-            {
-                gain: mean_voltage * rectangular(self.supply.voltage_gain_limit),
-                offset: rectangular(self.supply.voltage_offset_limit),
-                Source(f"voltage change{of}"): rectangular(change / 2),
-            },
-        )
+        by_gain = mean_voltage * rectangular(self.supply.voltage_gain_limit)
+        by_offset = rectangular(self.supply.voltage_offset_limit)
+        readback = {VOLTAGE_GAIN: by_gain, VOLTAGE_OFFSET: by_offset}
+        if self.lines:
+            readback = {CALIBRATION: by_gain + by_offset}
+        voltage = Measured(mean_voltage, readback | {Source(f"voltage change{of}"): rectangular(change / 2)})
         covariance = float(seconds @ ((voltages - mean_voltage) * current))
         variance = self._variances(stretches)
         ripple = float(seconds @ (current**2 + variance)) - charge.value**2 / duration
@@ -196,11 +190,8 @@ class Model:
     def supply_current(self, stretches: Sequence[Stretch]) -> Measured:
         """The mean current that the supply itself read around the stretches, in A."""
         current = sum(stretch.supply_current for stretch in stretches) / len(stretches)
-        parts = {
-            SUPPLY_CURRENT_GAIN: current * rectangular(self.supply.current_gain_limit),
-            SUPPLY_CURRENT_OFFSET: rectangular(self.supply.current_offset_limit),
-        }
-        return Measured(current, parts)
+        limit = abs(current) * self.supply.current_gain_limit + self.supply.current_offset_limit
+        return Measured(current, {SUPPLY_CURRENT: rectangular(limit)})
 
     def _zero(self, screen: float) -> float:
         """What the screen shows without current, in A as digitised, as far as that is known."""
@@ -222,37 +213,38 @@ class Model:
             yield self.lines[screen], [stretch for stretch in stretches if stretch.screen == screen]
 
     def _gain_parts(self, stretches: Sequence[Stretch], charge: float, duration: float) -> dict[Source, float]:
-        """What the gain adds to a charge, in C."""
+        """What gain and calibration add to a charge, in C."""
         if not self.lines:
             scope = duration * rectangular(self.chain.scope_gain_limit) * self._deflection(charge / duration)
             return {PROBE_GAIN: charge * rectangular(self.chain.gain_limit), SCOPE_GAIN: scope}
-        parts = {CALIBRATION_GAIN: charge * rectangular(self.supply.current_gain_limit)}
-        pivoted = self.zero is None and self.offset_known
+        # A measured zero is better than what the supply reads of no current, and leaves its gain alone.
+        by_line = self.zero is None and self.offset_known
+        offset = duration * rectangular(self.supply.current_offset_limit) if by_line else 0.0
+        parts = {CALIBRATION: charge * rectangular(self.supply.current_gain_limit) + offset}
         for line, found in self._by_line(stretches):
             seconds = np.array([stretch.seconds for stretch in found])
             # Of a line its gain and the level at its middle are independent: there the gain's error is none.
-            middle = -line.correlation * line.offset_u / line.gain_u if pivoted and line.gain_u else 0.0
+            middle = -line.correlation * line.offset_u / line.gain_u if by_line and line.gain_u else 0.0
             above = float(seconds @ (self.currents(found) - middle))
             parts[_of_fit("gain", line)] = -above * line.gain_u / line.gain
+            if by_line:
+                level_u = line.offset_u * math.sqrt(1 - line.correlation**2)
+                parts[_of_fit("level", line)] = -float(seconds.sum()) * level_u / line.gain
         return parts
 
-    def _offset_parts(self, stretches: Sequence[Stretch], duration: float) -> dict[Source, float]:
-        """What the offset adds to a charge, in C."""
-        drift = {OFFSET_DRIFT: duration * rectangular(self.drift)}
-        if self.zero is not None:
-            return drift | {Source("noise of the zero", Kind.RANDOM, self.zero.dof): -duration * self.zero.u}
-        if self.offset_known:
-            parts = drift | {CALIBRATION_OFFSET: duration * rectangular(self.supply.current_offset_limit)}
-            for line, found in self._by_line(stretches):
-                level_u = line.offset_u * math.sqrt(1 - line.correlation**2)
-                parts[_of_fit("offset", line)] = -sum(it.seconds for it in found) * level_u / line.gain
+    def _offset_parts(self, duration: float) -> dict[Source, float]:
+        """What the offset adds to a charge, in C, but for that of a calibration."""
+        if self.zero is None and not self.offset_known:
+            parts = {
+                PROBE_OFFSET: duration * rectangular(self.chain.offset_limit),
+                SCOPE_OFFSET: duration * rectangular(self.chain.scope_offset_limit),
+            }
+            if self.lines:  # they hold the slope; where no current lies is off by the gain as well
+                parts[SCOPE_GAIN] = duration * rectangular(self.chain.scope_gain_limit) * self._deflection(0.0)
             return parts
-        parts = {
-            PROBE_OFFSET: duration * rectangular(self.chain.offset_limit),
-            SCOPE_OFFSET: duration * rectangular(self.chain.scope_offset_limit),
-        }
-        if self.lines:  # they hold the slope; where no current lies is off by the gain as well
-            parts[SCOPE_GAIN] = duration * rectangular(self.chain.scope_gain_limit) * self._deflection(0.0)
+        parts = {OFFSET_DRIFT: duration * rectangular(self.drift)}
+        if self.zero is not None:
+            parts[Source("noise of the zero", Kind.RANDOM, self.zero.dof)] = -duration * self.zero.u
         return parts
 
     def _deflection(self, current: float) -> float:
@@ -273,7 +265,7 @@ class Model:
 
 def _of_fit(what: str, line: ScreenLine) -> Source:
     """The source of what is not known of a fitted line; another for each screen."""
-    return Source(f"calibration {what} (fit, {line.full_scale:.3g} A screen)", fitted=True)
+    return Source(f"{CALIBRATION_FIT}, {what} ({line.full_scale:.3g} A screen)", fitted=True)
 
 
 def spread(numerators: NDArray[Any], denominators: NDArray[Any]) -> tuple[Source, float] | None:

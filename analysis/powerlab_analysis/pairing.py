@@ -6,6 +6,7 @@ give cause to doubt.
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -63,9 +64,7 @@ def pair(record: Record, marker: Trace, bit: int, windows: Sequence[HostWindow])
     if clean != tuple(high):
         bounced = "the marker bounced: its edges are known less well there"
         tries.append((_in_order(clean, windows) or _in_time(clean, windows, begin, end), bounced))
-    for known in (high, clean):
-        if (stepped := _stepped(known, windows)) is not None:
-            tries.append(stepped)
+    tries += [stepped for known in (high, clean) if (stepped := _stepped(known, windows)) is not None]
     upside_down = debounced(pulses(marker, bit, inverted=True), _bounce(windows))
     if high and high[0].cut_start and not any(_whole(windows, fates) for fates, _ in tries):
         inverted = "the marker is low in windows and high between them: it was read upside down"
@@ -104,7 +103,7 @@ def _durations_agree(host: HostWindow, pulse: Pulse) -> bool:
 
 def _bounce(windows: Sequence[HostWindow]) -> float:
     """How long a pulse or a gap may be to count as bounce, in s."""
-    gaps = [(later.start - earlier.stop) * 1e-9 for earlier, later in zip(windows, windows[1:], strict=False)]
+    gaps = [(later.start - earlier.stop) * 1e-9 for earlier, later in pairwise(windows)]
     shortest = min([*(window.duration for window in windows), *(gap for gap in gaps if gap > 0)])
     return min(LONGEST_BOUNCE, BOUNCE_SHARE * shortest)
 

@@ -208,7 +208,7 @@ def _without_common(
 
 
 def _split(integral: Integral, pattern: Pattern, place: _Place) -> tuple[int, tuple[float, float]]:
-    """Whether the pattern fits much better in two parts: the number of the first window of the second, and their offsets.
+    """Whether the pattern fits much better in two parts: the number of the second's first window, and their offsets.
 
     The host's clock has stepped then. The number is that of all windows where it has not.
     """
@@ -344,8 +344,10 @@ def _straightened(pattern: Pattern, rows: slice, offset: float, found: list[Onse
     line = columns[:, :2] @ fit[:2]
     own = np.einsum("ij,jk,ik->i", columns[:, :2], covariance[:2, :2], columns[:, :2]) * scale
     shift = np.sqrt(own[:number] + lag**2 / 3)
+    off = seen & ~good
     doubts = [
-        _doubt(rest[k], rest[number + k], seen[k], seen[number + k], good[k], good[number + k]) for k in range(number)
+        _doubt("start", rest[k]) if off[k] else _doubt("stop", rest[number + k]) if off[number + k] else ""
+        for k in range(number)
     ]
     return _Fine(
         starts=starts + offset + line[:number],
@@ -364,9 +366,6 @@ def _jitter(rest: NDArray[np.float64], noise: NDArray[np.float64]) -> float:
     return math.sqrt(max(found, LEAST_JITTER**2))
 
 
-def _doubt(start: float, stop: float, start_seen: bool, stop_seen: bool, start_good: bool, stop_good: bool) -> str:
-    """What speaks against a window whose edges lie so far (s) from where they should."""
-    for name, late, seen, good in (("start", start, start_seen, start_good), ("stop", stop, stop_seen, stop_good)):
-        if seen and not good:
-            return f"the current's {name} lies {late * 1e3:+.2g} ms from where the host's clock puts it"
-    return ""
+def _doubt(edge: str, late: float) -> str:
+    """What speaks against a window, an edge of which lies so far (s) from where it should."""
+    return f"the current's {edge} lies {late * 1e3:+.2g} ms from where the host's clock puts it"

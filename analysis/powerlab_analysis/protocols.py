@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from powerlab_analysis.measured import Measured
+from powerlab_analysis.model import Model
 from powerlab_analysis.quantity import prefixed
 from powerlab_analysis.survey import Survey
 from powerlab_analysis.verdict import IDLE, NET, OF_CURRENT, OF_WINDOWS, Effect, Verdict
@@ -74,6 +75,7 @@ class Held:
     """What a run holds, for a protocol to judge. `warm_up` is None where the run does not say."""
 
     seen: Survey
+    model: Model
     measured: Mapping[str, Measured]
     warm_up: int | None
 
@@ -96,7 +98,7 @@ def protocol_verdicts(protocol: Protocol, held: Held) -> Iterator[Verdict]:
         said = f"{warm_up} batches of warm-up"
         yield _lacks(protocol, "warm-up", said, "give --warmup", value=warm_up, limit=fewest, of=OF_WINDOWS)
     yield from _of_idle(protocol, held.seen)
-    yield from _of_zero(protocol, held.seen)
+    yield from _of_zero(protocol, held.seen, held.model)
     total = held.measured.get("power_total")
     if total is not None and total.value and total.U95 / abs(total.value) > protocol.uncertainty:
         relative = total.U95 / abs(total.value)
@@ -135,23 +137,29 @@ def _of_idle(protocol: Protocol, seen: Survey) -> Iterator[Verdict]:
         yield _lacks(protocol, "short-idle", said, "give --idle", value=shortest, limit=limit, of=IDLE, unit="s")
 
 
-def _of_zero(protocol: Protocol, seen: Survey) -> Iterator[Verdict]:
+def _of_zero(protocol: Protocol, seen: Survey, model: Model) -> Iterator[Verdict]:
     limit = protocol.zero_age
     if math.isinf(limit):
         return
+    if model.zero is None and not model.offset_known:
+        said, advice = "no zero", "zero the probe first"
+        yield _lacks(protocol, "no-zero", said, advice, value=0, limit=1, of=OF_CURRENT)
+    elif (age := _zero_age(seen, model)) > limit:
+        said, advice = f"a zero {age:.0f} s away from windows", "zero the probe again"
+        yield _lacks(protocol, "zero-old", said, advice, value=age, limit=limit, of=OF_CURRENT, unit="s", least=False)
+
+
+def _zero_age(seen: Survey, model: Model) -> float:
+    """How far the first and the last windows are from the nearest zero, at most, in s; 0 without windows."""
+    windows = [it.armed for it in seen.outlines if it.kind is RecordKind.ACTIVE]
+    if not windows:
+        return 0.0
     used = {level.record for level in seen.zeros}
     zeros = [it.armed for it in seen.outlines if it.index in used]
-    windows = [it.armed for it in seen.outlines if it.kind is RecordKind.ACTIVE]
-    if not zeros:
-        said, advice = "no zero record", "record the probe's zero first"
-        yield _lacks(protocol, "no-zero", said, advice, value=0, limit=1, of=OF_CURRENT)
-    elif windows:
-        age = max(min(abs(window - zero) for zero in zeros) for window in (windows[0], windows[-1])) * 1e-9
-        if age > limit:
-            said, advice = f"a zero that is {age:.0f} s away from windows", "zero the probe again"
-            yield _lacks(
-                protocol, "old-zero", said, advice, value=age, limit=limit, of=OF_CURRENT, unit="s", least=False
-            )
+    if model.zero is None or not zeros:  # measured before the run
+        before = model.chain.zero_age if model.zero else model.chain.calibration_age
+        return before + (windows[-1] - min(it.armed for it in seen.outlines)) * 1e-9
+    return max(min(abs(window - zero) for zero in zeros) for window in (windows[0], windows[-1])) * 1e-9
 
 
 def _lacks(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from powerlab_analysis import alignment
+from powerlab_analysis import alignment, pairing
 from powerlab_analysis.clocks import ClockComparison
 from powerlab_analysis.survey import Cut, Survey
 from powerlab_analysis.verdict import ACTIVE, IDLE, OF_WINDOWS, TIMES, Effect, Verdict, numbers
@@ -24,14 +24,15 @@ BEGINNINGS: Final = (
     ("the supply went into constant current", LIMITED),
     ("the supply was CC", LIMITED),
     ("the supply was", OFF),
-    (alignment.CUT_START, UNCOVERED),
-    (alignment.CUT_STOP, UNCOVERED),
-    (alignment.TOO_EARLY, UNCOVERED),
-    (alignment.TOO_LATE, UNCOVERED),
+    (pairing.CUT_START, UNCOVERED),
+    (pairing.CUT_STOP, UNCOVERED),
+    (pairing.TOO_EARLY, UNCOVERED),
+    (pairing.TOO_LATE, UNCOVERED),
     (alignment.BEGAN_INSIDE, UNCOVERED),
     (alignment.BEFORE_ARMED, UNCOVERED),
     ("the marker was high in it", "idle-disturbed"),
     ("the marker was high for", DISAGREES),
+    (pairing.MERGED, "marker-merged"),
     # and what the alignment found odd in a whole record
     ("the host's clock went", STEP),
     ("the marker bounced", "marker-bounce"),

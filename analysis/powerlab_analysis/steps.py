@@ -155,7 +155,7 @@ def _closer(look: _Look, u: float, shape: float, logs: NDArray[np.float64], inte
 
 
 def _shapes(low: float, high: float, low_straight: float, high_straight: float, *, sharp: bool = True) -> list[_Shape]:
-    """Exponential and straight ramps of lengths (s) in these ranges, none where the range ends at 0, and a sharp one."""
+    """Exponential and straight ramps of lengths (s) in these ranges, none where one ends at 0, and a sharp one."""
     shapes = [_Shape("sharp")] if sharp else []
     for kind, first, last in (("exponential", low, high), ("straight", low_straight, high_straight)):
         if last > 0:
@@ -166,7 +166,7 @@ def _shapes(low: float, high: float, low_straight: float, high_straight: float, 
 def _pass(integral: Integral, edges: Edges, look: _Look) -> tuple[Onsets, NDArray[np.float64]]:
     """One look at all edges; their onsets, and the logarithms of the shapes' evidence [shapes]."""
     edges = edges.within(integral)
-    bounds = np.arange(-SIDE, SIDE + 1) * look.block
+    bounds = np.arange(-SIDE, SIDE + 1, dtype=np.float64) * look.block
     templates = _templates(bounds, look)
     heights = integral.means(edges.times[:, None] + bounds) * edges.sign
     room = FEWEST * look.block + look.search
@@ -188,8 +188,7 @@ def _pass(integral: Integral, edges: Edges, look: _Look) -> tuple[Onsets, NDArra
     lengths = np.array([sum(it) for it in sides if it is not None], dtype=np.float64)
     fits = -costs[seen] / (2 * noise)
     fits[..., len(look.shapes) :] -= np.log(lengths)[:, None, None] / 2
-    delays = np.array([it.delay for it in look.shapes])
-    found, evidence = _posterior(edges.times, look.onsets, fits, seen, np.tile(_belief(look.shapes), 2), np.tile(delays, 2))
+    found, evidence = _posterior(edges.times, look, fits, seen)
     return found, np.logaddexp(*evidence.reshape(2, -1))
 
 
@@ -204,15 +203,12 @@ def _blocks(clear: float) -> int:
 
 
 def _posterior(
-    times: NDArray[np.float64],
-    onsets: NDArray[np.float64],
-    logs: NDArray[np.float64],
-    seen: NDArray[np.bool_],
-    belief: NDArray[np.float64],
-    delays: NDArray[np.float64],
+    times: NDArray[np.float64], look: _Look, logs: NDArray[np.float64], seen: NDArray[np.bool_]
 ) -> tuple[Onsets, NDArray[np.float64]]:
-    """Mean and spread of the onsets, given the logarithms of likelihoods [edges seen, onsets, shapes]."""
-    evidence = logsumexp(logs, axis=1)  # [edges, shapes]
+    """Mean and spread of the onsets, given the logarithms of likelihoods [edges seen, onsets, 2 shapes]."""
+    onsets = look.onsets
+    belief, delays = np.tile(_belief(look.shapes), 2), np.tile([it.delay for it in look.shapes], 2)
+    evidence = logsumexp(logs, axis=1)
     weights = np.exp(logs - evidence[:, None, :])
     means = np.einsum("jos,o->js", weights, onsets)
     variances = np.einsum("jos,o->js", weights, onsets**2) - means**2
@@ -220,10 +216,9 @@ def _posterior(
     share = np.exp(together - logsumexp(together))  # of each shape, which all edges have in common
     centre = means @ share
     common = (means - centre[:, None]).mean(axis=0)
-    spacing = float(onsets[1] - onsets[0])
     found, u = np.full(len(times), np.nan), np.full(len(times), np.nan)
     found[seen] = times[seen] + centre
-    u[seen] = np.sqrt(np.maximum(variances, 0.0) @ share + spacing**2 / 12)
+    u[seen] = np.sqrt(np.maximum(variances, 0.0) @ share + look.spacing**2 / 12)
     # No ramp is quite one of these shapes.
     shape = math.hypot(float(np.sqrt(share @ common**2)), UNLIKE * float(share @ delays))
     return Onsets(found, u, shape), together

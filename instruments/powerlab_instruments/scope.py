@@ -186,7 +186,7 @@ class InfiniiVision(Instrument):
         self.check("its acquisition settings")
 
     def trigger_on(self, source: str, slope: str = "POS", level: float | None = None) -> None:
-        """Trigger on an edge of this source, e.g. "DIG0"; `level` is that of a channel (in its unit) or of "EXT" (V)."""
+        """Trigger on an edge of this source, e.g. "DIG0"; `level` is a channel's (in its unit) or that of "EXT" (V)."""
         self.trigger_source = source
         if level is not None and source == "EXT":
             self.external_level = level

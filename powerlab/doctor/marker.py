@@ -130,7 +130,7 @@ def _trigger(patient: Patient) -> Verdict:
     except AcquisitionError:
         return wrong(
             f"the scope did not trigger on the marker's rise at {marker.input}",
-            f"is the wire there, does it cross {marker.threshold:g} V, is its trigger holdoff long, or is somebody at its front panel?",
+            f"does it cross {marker.threshold:g} V, is the trigger holdoff long, or is somebody at the front panel?",
         )
     if (bit := marker.bit) is None:
         return ok(f"the scope triggers on the rise of {marker.input}")

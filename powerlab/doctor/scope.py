@@ -27,7 +27,11 @@ def _set_up(patient: Patient) -> Verdict:
             )
     return ok(
         f"channel {patient.channel.n} in A at {patient.probe.ratio:g} A/V, screen {patient.screen}, trigger on "
-        + ("nothing, for no marker reaches it" if marker.source is None else f"{marker.input} above {marker.threshold:g} V")
+        + (
+            "nothing, for no marker reaches it"
+            if marker.source is None
+            else f"{marker.input} above {marker.threshold:g} V"
+        )
     )
 
 

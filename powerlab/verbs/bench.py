@@ -6,6 +6,7 @@ import click
 
 from powerlab.bench import open_bench
 from powerlab.benchfile import TEMPLATE
+from powerlab.calibration import age_of
 from powerlab_traces.errors import PowerlabError
 
 
@@ -38,5 +39,10 @@ def check(file: Path) -> None:
             f"{bench.supply.current_limit:g} A; it reads {bench.supply.measured_voltage:.4g} V, "
             f"{bench.supply.measured_current:.4g} A"
         )
+        known = bench.known()
+        zero = f"{age_of(known.zero_age)} old" if known.zero else "; ".join(known.zero_notes) or "none stored"
+        line = f"{age_of(known.calibration_age)} old" if known.calibration else "none stored"
+        click.echo(f"zero     {zero}")
+        click.echo(f"calibr.  {'; '.join(known.calibration_notes) or line}")
         for note in bench.notes:
             click.echo(f"note     {note}")

@@ -134,14 +134,14 @@ def _print(entry: CalibrationEntry, path: Path, *, simulated: bool) -> None:
                 point.load,
                 prefixed(point.supply, "A"),
                 prefixed(point.seen, "A"),
-                prefixed(residual, "A", 2),
+                prefixed(round(residual, 7), "A", 3),
             )
     show(table)
     click.echo()
-    numbers = ("gain", "u of gain", "offset", "u of offset")
-    table = columns("screen", *numbers, right=numbers)
+    fitted = ("gain", "u of gain", "offset", "u of offset")
+    table = columns("screen", *fitted, right=fitted)
     for screen, line in entry.screens:
-        offset, offset_u = prefixed(line.offset, "A"), prefixed(line.offset_u, "A", 2)
+        offset, offset_u = prefixed(line.offset, "A"), prefixed(line.offset_u, "A", 3)
         table.add_row(str(screen), f"{line.gain:.5f}", f"{line.gain_u:.2%}", offset, offset_u)
     show(table)
     click.echo(f"stored in {path}; captures with this probe range, these turns and screens use it")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from powerlab.bench import Bench, open_bench
+from powerlab.bench import open_bench
 from powerlab.calibration import CalibrationFile, Drift, ZeroEntry, age_of, calibration_path
 from powerlab.doctor.patient import stopped_by_signals
 from powerlab.durations import Duration
@@ -77,16 +77,8 @@ def _print(entry: ZeroEntry, before: CalibrationFile, drift: Drift | None, path:
     table = columns("screen", *numbers, right=numbers)
     for screen, zero in entry.screens:
         moved = prefixed(zero.current - former[zero.screen], "A", 3) if zero.screen in former else ""
-        table.add_row(str(screen), prefixed(zero.current, "A"), prefixed(zero.u, "A", 2), moved)
+        table.add_row(str(screen), prefixed(zero.current, "A"), prefixed(zero.u, "A", 3), moved)
     show(table)
     if drift is not None:
         click.echo(f"drift +-{prefixed(drift.limit, 'A', 3)} over {age_of(drift.seconds)}: the offset term of captures")
     click.echo(f"stored in {path}; it holds for {age_of(ZERO_LIFETIME)}. Zero again after the session.")
-
-
-def is_zeroed(bench: Bench) -> str:
-    """How old the zero is, for people."""
-    known = bench.known()
-    if known.zero is None:
-        return "; ".join(known.zero_notes) or "none stored"
-    return f"{age_of(known.zero_age)} old, {len(known.zero.screens)} screens"

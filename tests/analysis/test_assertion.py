@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -163,3 +165,16 @@ def test_claims_are_read_as_they_are_written(name, part, sign, limit, prefix, sp
     assert dataclasses.replace(claim, text="") == dataclasses.replace(
         claim, text="", name=name, part=part[1:], sign=sign, limit=limit * size, relative=False
     )
+
+
+def test_the_claims_in_the_documentation_can_be_read():
+    page = Path(__file__).parents[2] / "docs/how-to/compare-and-assert.md"
+    claims = [
+        claim
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if "powerlab assert" in line
+        for claim in re.findall("'([^']*)'", line)
+    ]
+    assert len(claims) >= 6
+    for claim in claims:
+        parse(claim)

@@ -7,6 +7,8 @@ import pytest
 
 from powerlab_analysis.analysis import analyse
 from powerlab_analysis.compare import compare
+from powerlab_analysis.measured import Measured, Source
+from powerlab_analysis.model import CALIBRATION, CALIBRATION_FIT, OFFSET_DRIFT
 from powerlab_traces.chain import CurrentChain, SupplyLimits
 
 CHAIN = CurrentChain(
@@ -148,6 +150,22 @@ def test_simulated_benches_of_other_seeds_have_nothing_in_common(bench):
     found = compare(first, dataclasses.replace(first, setup=setup))
     assert found.differing == ("scope", "supply")
     assert of(found, "energy_per_image").common == ()
+
+
+def test_one_calibration_is_common_two_share_the_supply(bench):
+    rng = np.random.default_rng(8)
+    result = captured(bench, rng, Wrong.drawn(rng), 0.5)
+    fit = Source(f"{CALIBRATION_FIT}, gain (0.8 A screen)", fitted=True)
+    calibrated = {"power_total": Measured(9.5, {CALIBRATION: 0.05, fit: 0.03, OFFSET_DRIFT: 0.02})}
+
+    def of_day(day):
+        chain = dataclasses.replace(result.setup.chain, calibrated=day)
+        return dataclasses.replace(result, measured=calibrated, setup=dataclasses.replace(result.setup, chain=chain))
+
+    same, other = (compare(of_day("monday"), of_day(it)) for it in ("monday", "tuesday"))
+    assert of(same, "power_total").common == (CALIBRATION.name, fit.name)
+    assert of(other, "power_total").common == (CALIBRATION.name,)
+    assert (same.differing, other.differing) == ((), ("calibration",))
 
 
 def test_what_one_run_lacks_is_not_compared(bench):

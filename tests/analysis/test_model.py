@@ -240,5 +240,5 @@ def test_supply_current_has_its_own_limits(bench):
     found = model(bench, current_gain_limit=0.0015, current_offset_limit=0.005)
     current = found.supply_current([stretch(0.0, supply_current=0.6), stretch(0.0, supply_current=0.64)])
     assert current.value == pytest.approx(0.62)
-    assert current.u == pytest.approx(3.4e-3 / math.sqrt(1.365), rel=0.02)  # 0.93 and 5 mA, in squares
+    assert current.u == pytest.approx(rectangular(0.93e-3 + 5e-3))  # one limit
     assert isinstance(current, Measured)

@@ -54,7 +54,7 @@ def test_a_zero_ages_before_and_after(bench):
     protocol = Protocol("mine", "", zero_age=10.0)
     assert not names(run(bench, zero_at=9.0), protocol)
     assert not names(run(bench, zero_at=-9.0), protocol)
-    assert names(run(bench, zero_at=11.0), protocol) == {"old-zero"}
+    assert names(run(bench, zero_at=11.0), protocol) == {"zero-old"}
 
 
 def test_a_run_that_does_not_say_how_it_was_warmed_up_is_not_accused(bench):

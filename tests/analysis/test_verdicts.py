@@ -1,12 +1,15 @@
 """Runs with one defect planted get the verdict on it and no other; healthy runs get none."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from powerlab_analysis.analysis import analyse
 from powerlab_analysis.protocols import PROTOCOLS
+from powerlab_analysis.recordverdicts import BEGINNINGS
 from powerlab_analysis.result import UNITS
 from powerlab_analysis.verdict import Effect, Verdict, numbers, worst_first
 from powerlab_traces.chain import CurrentChain, SupplyLimits
@@ -344,3 +347,17 @@ def test_the_worst_comes_first():
 
 def test_runs_of_numbers_are_shortened():
     assert [numbers(it) for it in ([], [4], [2, 1], [9, 1, 2, 3, 3, 5])] == ["", "4", "1 to 2", "1 to 3, 5, 9"]
+
+
+def test_every_verdict_is_in_the_documentation():
+    root = Path(__file__).parents[2]
+    page = (root / "docs/verdicts.md").read_text(encoding="utf-8")
+    named = {name for _, name in BEGINNINGS}
+    for module in (root / "analysis/powerlab_analysis").glob("*.py"):
+        text = module.read_text(encoding="utf-8")
+        named |= set(re.findall(r'(?:name="|_lacks\(\s*protocol, "|else "|"(?=probe-factor))([a-z-]+)"', text))
+        named |= set(re.findall(r'name="([a-z-]+)" if', text))
+    verdicts = {name for name in named if "-" in name or name in {"clipped", "outlier", "throttled", "short"}}
+    assert len(verdicts) > 25
+    assert [name for name in sorted(verdicts) if f"`{name}`" not in page] == []
+    assert [name for name in PROTOCOLS if f"`{name}`" not in page] == []

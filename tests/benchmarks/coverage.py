@@ -3,8 +3,9 @@
     python tests/benchmarks/coverage.py [--benches 2000] [--seed 0] [--jobs 2]
 
 Captures as many simulated benches in virtual time, each with its own gains, offsets, noise, drift, time base, lead,
-turns, screen and windows, and compares each figure with what the board really drew. Prints, for each stratum and figure,
-how often the truth lies within U95, and the median of |error| / U95 (0.5 or so when it is as wide as needed).
+turns, screen and windows, zeroed or not, calibrated or not, and compares each figure with what the board really drew.
+Prints, for each stratum and figure, how often the truth lies within U95, and the median of |error| / U95 (0.5 or so
+when it is as wide as needed).
 Exit status 1 when a coverage lies outside 94 to 97 % by more than chance explains.
 """
 
@@ -18,11 +19,13 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import powerlab as pl
 from powerlab.bench import Bench
 from powerlab.benchfile import BenchFile
+from powerlab.calibrating import Load, calibrate
 from powerlab.capture import Plan, Stop, capture
 from powerlab.marker import WireMarker
 from powerlab.progress import Silence
@@ -35,6 +38,7 @@ from powerlab_instruments.simulated.wire import VirtualClock, Wire
 
 BOARDS = itertools.count()  # GPIB boards of this process
 LOWEST, HIGHEST = 0.94, 0.97  # what the coverage should be
+APART = 900.0  # s between zero and windows, or calibration and windows: the probe drifts as far as it will
 CHANCE = 2.6  # standard deviations of a count that are put down to chance
 
 
@@ -50,6 +54,7 @@ class Case:
     lead_limit: float  # ohm
     windows: int
     seconds: float
+    calibrated: bool
 
     @classmethod
     def drawn(cls, seed: int) -> "Case":
@@ -64,6 +69,7 @@ class Case:
             lead_limit=lead_limit,
             windows=draw.randint(4, 12),
             seconds=draw.uniform(0.15, 0.6),
+            calibrated=draw.random() < 0.5,
         )
 
     @property
@@ -71,6 +77,8 @@ class Case:
         return (
             "all",
             "zeroed" if self.zeroed else "not zeroed",
+            ("calibrated, " if self.calibrated else "not calibrated, ") + ("zeroed" if self.zeroed else "not zeroed"),
+            "calibrated" if self.calibrated else "not calibrated",
             f"turns {self.turns}",
             "screen chosen" if self.auto else "screen given",
             "lead" if self.lead else "remote sense",
@@ -98,18 +106,37 @@ def simulated(case: Case, path: Path) -> Result:
             text = text.replace('output = "on"', 'output = "leave"')
         with Wire(sim.resources.wire) as wire:
             clock = VirtualClock(wire)
-            with Bench(BenchFile.parse(text, "bench.toml"), text, clock=clock) as bench:
+            file, calibration = BenchFile.parse(text, "bench.toml"), None
+            with Bench(file, text, clock=clock) as bench:
                 if not case.zeroed:
-                    it = bench.file.supply
+                    it = file.supply
                     bench.supply.prepare_output(
                         voltage=it.voltage, current_limit=it.current_limit, over_voltage=it.over_voltage
                     )
                     bench.supply.switch_on()
                     clock.sleep(2.0)
+                if case.calibrated:
+                    loads = [Load("idle", nullcontext), Load("busy", lambda: high(WireMarker(wire, clock)))]
+                    calibrate(bench, loads, Silence(), power=True)
+                    calibration = bench.calibration
+            if calibration and case.zeroed:  # the zero comes first, then the board boots for so long
+                text = text.replace("boot_time = 0.5", f"boot_time = {APART}")
+                file = BenchFile.parse(text, "bench.toml")
+            elif calibration:
+                clock.sleep(APART)
+            with Bench(file, text, clock=clock, calibration=calibration) as bench:
                 workload = SyntheticWorkload(clock, WireMarker(wire, clock), case.seconds, spread=0.02, seed=case.seed)
                 plan = Plan("synthetic", 2, windows=case.windows, idle=0.5)
                 capture(bench, workload, plan, path, progress=Silence(), stop=Stop())
     return pl.analyse(path)
+
+
+@contextmanager
+def high(marker: WireMarker) -> Iterator[None]:
+    """The load of a board that works."""
+    marker.high()
+    yield
+    marker.low()
 
 
 def errors(result: Result) -> Iterator[tuple[str, float, float]]:
@@ -159,7 +186,7 @@ def main() -> int:
         wrong = not LOWEST - slack <= inside <= HIGHEST + slack
         outside += wrong
         print(
-            f"{stratum:14} {figure:18} n = {n:5}  within U95 {inside:6.1%}  median |error|/U95 "
+            f"{stratum:26} {figure:18} n = {n:5}  within U95 {inside:6.1%}  median |error|/U95 "
             f"{sorted(values)[n // 2]:.2f}{'  OUTSIDE' if wrong else ''}"
         )
     return 1 if outside else 0

@@ -427,7 +427,7 @@ def test_the_json_object_has_every_promised_key(open_virtual: Callable, tmp_path
     assert found["windows"]["kept"] == 4
     assert set(found["windows"]["each"][0]) >= {"index", "label", "start", "stop", "energy", "images"}
     for name in QUANTITIES:
-        assert set(found[name]) == {"value", "U95", "unit"}
+        assert set(found[name]) == {"value", "U95", "unit", "lower_bound"}
     assert found["energy_per_image"]["value"] == pytest.approx(found["energy_per_batch"]["value"] / 2)
     assert set(found["truth"]) == {"energy_per_image", "power_total"}
     assert sum(it["share"] for it in found["budget"]) == pytest.approx(1)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -23,9 +23,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Pl
         plans.append(plan)
         raise PowerlabError("planned")
 
-    bench = nullcontext()
-    bench.file = SimpleNamespace(marker=SimpleNamespace(output="none"))
-    monkeypatch.setattr(verb, "simulated_bench", lambda **_: bench)
+    monkeypatch.setattr(verb, "simulated_bench", lambda **_: MagicMock())
     monkeypatch.setattr(verb, "WorkloadProcess", lambda **_: nullcontext())
     monkeypatch.setattr(verb, "capture", note)
 

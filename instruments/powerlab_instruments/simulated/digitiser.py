@@ -67,8 +67,8 @@ class Setup:
 class Digitiser:
     """What stands between the BNCs and the acquisition memory. Times in ns are the bench's.
 
-    The marker is wired to the digital input `marker_input` and to the external trigger input; the other digital ones and
-    channels 2 to 4 lie at 0 V.
+    The marker is wired to the digital input `marker_input` and to the external trigger input; the other digital ones
+    and channels 2 to 4 lie at 0 V.
     """
 
     def __init__(
