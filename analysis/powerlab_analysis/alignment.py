@@ -38,6 +38,7 @@ from powerlab_traces.window import DroppedWindow, HostWindow, Window
 # time after the marker rose, by its network and its regulators.
 TRIGGER_LAG = 5e-3  # s
 BRACKET_MARGIN = 0.01  # s by which a trigger may lie outside the host's times of it
+WORTH_KNOWING = 0.2  # of how far two clocks may run apart: how well the current must know it to be asked
 COARSEST = 0.1  # of a window: its place must be known better than so, as a standard uncertainty
 
 NO_MARKER = "no marker was recorded"
@@ -176,9 +177,8 @@ def _by_trigger(record: Record, windows: Sequence[HostWindow], _bit: int | None)
     pattern = _pattern_of(windows)
     around = 1.5 * pattern.period + TRIGGER_LAG
     found = match(Integral.of(record.current), pattern, -around, around)
+    drift = RATE_LIMIT / math.sqrt(3)  # the host's clock may run as it may, unless the current says more
     if isinstance(found, str):
-        # Nothing to look at: the host's clock may run as it may.
-        drift = RATE_LIMIT / math.sqrt(3)
         return [
             _Placed(start, stop, _own(math.hypot(HOST_JITTER, drift * start), HOST_JITTER, record))
             for start, stop in zip(pattern.starts.tolist(), pattern.stops.tolist(), strict=True)
@@ -192,11 +192,15 @@ def _by_trigger(record: Record, windows: Sequence[HostWindow], _bit: int | None)
         )
         return _matched(record, windows, found), note
     placed: list[_Placed | str] = []
+    known = found.drift < WORTH_KNOWING * drift
+    drift = found.drift if known else drift
     for k, doubt in enumerate(found.doubts):
-        start, stop = found.starts[k] - late, found.stops[k] - late
-        shift = math.hypot(HOST_JITTER, found.drift * pattern.starts[k])
+        start, stop = pattern.starts[k], pattern.stops[k]
+        shift = math.hypot(HOST_JITTER, drift * pattern.starts[k])
         if found.step and k >= found.after:
             start, stop, shift = found.starts[k], found.stops[k], found.shift[k]
+        elif known:
+            start, stop = found.starts[k] - late, found.stops[k] - late
         placed.append(_Placed(float(start), float(stop), _own(shift, HOST_JITTER, record), doubt))
     return placed, _step_note(found, windows)
 

@@ -62,8 +62,13 @@ def pair(record: Record, marker: Trace, bit: int, windows: Sequence[HostWindow])
     tries = [(fates or _in_time(high, windows, begin, end), "")]
     clean = debounced(high, _bounce(windows))
     if clean != tuple(high):
-        bounced = "the marker bounced: its edges are known less well there"
-        tries.append((_in_order(clean, windows) or _in_time(clean, windows, begin, end), bounced))
+        bounced = any(pulse.bounce_start or pulse.bounce_stop for pulse in clean)
+        text = (
+            "the marker bounced: its edges are known less well there" if bounced else "the marker's line has glitches"
+        )
+        if (fates := _in_order(clean, windows)) and _whole(windows, fates) == len(windows):
+            return fates, text
+        tries.append((fates or _in_time(clean, windows, begin, end), text))
     tries += [stepped for known in (high, clean) if (stepped := _stepped(known, windows)) is not None]
     upside_down = debounced(pulses(marker, bit, inverted=True), _bounce(windows))
     if high and high[0].cut_start and not any(_whole(windows, fates) for fates, _ in tries):

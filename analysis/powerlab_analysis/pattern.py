@@ -21,6 +21,7 @@ MOST_SUMS = 50_000_000  # windows times offsets that are tried
 RESIDUAL_BLOCKS = 8192
 FEWEST_ALIKE = 4  # windows, from which on what they have in common is known
 ZOOMED = 41  # offsets of a closer look
+MOST_PEAKS = 16  # of the first look that get one
 FINE = 2e-4  # s: where the first look ends
 RAMP = 0.012  # s by which the middle of a ramp, which is what the first look finds, may come after its onset
 LONGEST_BLOCK = 5e-4  # s
@@ -28,7 +29,7 @@ LARGEST_STEP = 0.06  # s of the host's clock that are looked for between two win
 LEAST_STEP = 2e-3  # s; below, a step is no different from a late stamp
 FLANK = 0.05  # s of idle beside a window that are compared with it
 USUAL_WEIGHT = 2  # edges that the usual jitter of a host counts for beside those of the record
-LEAST_JITTER = 1e-5  # s
+LEAST_JITTER, LARGEST_JITTER = 1e-5, 5e-4  # s; more is no jitter, but wrong
 LATE = 1e-3  # s that an edge may be off, besides its uncertainty, before its window is given up
 
 NO_STEP = "no marker was recorded, and the current shows no step where windows may have run"
@@ -127,23 +128,42 @@ def _place(integral: Integral, pattern: Pattern, low: float, high: float) -> _Pl
         return TOO_WIDE
     offsets = np.linspace(low, high, number)
     explained = _explained(integral, pattern, offsets)
-    best = int(explained.argmax())
-    if explained[best] <= 0:
+    if explained.max() <= 0:
         return NO_STEP
-    offset, most = float(offsets[best]), float(explained[best])
-    apart = np.abs(offsets - offset) > pattern.period / 2
-    while spacing > max(FINE, integral.interval):
-        near = np.linspace(max(low, offset - 2 * spacing), min(high, offset + 2 * spacing), ZOOMED)
-        closer = _explained(integral, pattern, near)
-        offset, most = float(near[closer.argmax()]), max(most, float(closer.max()))
-        spacing /= (ZOOMED - 1) / 4
+    # The grid is too coarse to say which peak is the highest.
+    peaks = [
+        _zoomed(integral, pattern, float(offsets[k]), spacing, (low, high)) for k in _peaks(explained)[-MOST_PEAKS:]
+    ]
+    offset, most = max(peaks, key=lambda peak: peak[1])
     place = _levels(integral, pattern, offset)
     if most < 2 * place.noise * 2 * SURE:
         return NO_STEP
-    rival = float(explained[apart].max(initial=-math.inf))
+    rival = max((height for at, height in peaks if abs(at - offset) > pattern.period / 2), default=-math.inf)
     if most - rival < 2 * place.noise * SURE:
         return AMBIGUOUS
     return place
+
+
+def _peaks(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Where values [n] are no lower than beside them, the lowest first."""
+    beside = np.concatenate([[-np.inf], values, [-np.inf]])
+    peaks = np.flatnonzero((values >= beside[:-2]) & (values >= beside[2:]))
+    order: NDArray[np.int64] = peaks[np.argsort(values[peaks])]
+    return order
+
+
+def _zoomed(
+    integral: Integral, pattern: Pattern, offset: float, spacing: float, limits: tuple[float, float]
+) -> tuple[float, float]:
+    """The offset of a peak and its height, from one that is off by less than `spacing` (s)."""
+    height = 0.0
+    while True:
+        near = np.linspace(max(limits[0], offset - 2 * spacing), min(limits[1], offset + 2 * spacing), ZOOMED)
+        found = _explained(integral, pattern, near)
+        offset, height = float(near[found.argmax()]), float(found.max())
+        spacing /= (ZOOMED - 1) / 4
+        if spacing <= max(FINE, integral.interval):
+            return offset, height
 
 
 def _sums(
@@ -234,8 +254,11 @@ def _split(integral: Integral, pattern: Pattern, place: _Place) -> tuple[int, tu
     k = int(parted.argmax())
     left, right = float(shifts[first[k].argmax()]), float(shifts[second[k].argmax()])
     size = abs(right - left)
-    # In s of misplaced window: a step of the clock misplaces each later edge, noise only here and there.
-    chance = 6 * math.sqrt(2 * place.noise * max(size, pattern.feature)) / place.step
+    # In s of misplaced window: a step of the clock misplaces each later edge, noise only here and there. What noise is,
+    # shows with the step taken out.
+    moved = np.where(np.arange(number) > k, right - left, 0.0)
+    parted_place = _levels(integral, Pattern(pattern.starts + moved, pattern.stops + moved), place.offset + left)
+    chance = 6 * math.sqrt(2 * parted_place.noise * max(size, pattern.feature)) / place.step
     if size < LEAST_STEP or parted[k] - together < chance + 0.2 * min(size, pattern.feature):
         return whole
     return k + 1, (place.offset + left, place.offset + right)
@@ -268,13 +291,18 @@ def _fine(integral: Integral, pattern: Pattern, rows: slice, offset: float) -> _
     moved = _common(clear, found)
     if moved is None:
         return NO_EDGE
+    far = [_far(edges, onsets, moved[0]) for edges, onsets in zip(clear, found, strict=True)]
     offset += moved[0]
     search = min(search, max(3 * integral.interval, 1.5e-3 + 5 * moved[1] + spread))
     clear = [_clear(pattern, rows, offset, sign) for sign in (1, -1)]
     block = max(integral.interval, min(LONGEST_BLOCK, pattern.feature / 8, search / 3))
     closer = _onsets(integral, clear, search, block)
     if _common(clear, closer) is not None:
-        found = closer
+        # An edge that is far from the others is out of the closer look's reach.
+        found = [
+            Onsets(np.where(off, one.times, other.times), np.where(off, one.u, other.u), other.shape)
+            for off, one, other in zip(far, found, closer, strict=True)
+        ]
     return _straightened(pattern, rows, offset, found, integral.interval)
 
 
@@ -302,8 +330,18 @@ def _common(clear: list[Edges], found: list[Onsets]) -> tuple[float, float] | No
     seen = np.isfinite(u)
     if not seen.any():
         return None
-    weights = 1 / np.square(u[seen])
-    return float(late[seen] @ weights / weights.sum()), float(weights.sum() ** -0.5)
+    # The median first: an edge may be far from where the host has it.
+    near = seen & (np.abs(late - np.median(late[seen])) <= LATE + 5 * u)
+    weights = 1 / np.square(u[near])
+    return float(late[near] @ weights / weights.sum()), float(weights.sum() ** -0.5)
+
+
+def _far(edges: Edges, found: Onsets, moved: float) -> NDArray[np.bool_]:
+    """Which edges [n] lie clearly elsewhere than the others, which are late by `moved` (s)."""
+    late = found.times - edges.times - moved
+    limit = LATE + 5 * np.hypot(found.u, found.shape)
+    far: NDArray[np.bool_] = np.isfinite(late) & (np.abs(late) > limit)
+    return far
 
 
 def _straightened(pattern: Pattern, rows: slice, offset: float, found: list[Onsets], interval: float) -> _Fine | str:
@@ -361,9 +399,11 @@ def _straightened(pattern: Pattern, rows: slice, offset: float, found: list[Onse
 
 def _jitter(rest: NDArray[np.float64], noise: NDArray[np.float64]) -> float:
     """How far each edge scatters besides its noise (s): what is usual, until enough edges say otherwise."""
-    excess = float((np.square(rest) - np.square(noise)).sum())
-    found = (USUAL_WEIGHT * HOST_JITTER**2 + excess) / (USUAL_WEIGHT + max(len(rest) - 2, 0))
-    return math.sqrt(max(found, LEAST_JITTER**2))
+    freedom = max(len(rest) - 2, 0)
+    # By the median, which an edge that is far off does not move.
+    square = (1.4826 * float(np.median(np.abs(rest)))) ** 2 - float(np.square(noise).mean())
+    found = (USUAL_WEIGHT * HOST_JITTER**2 + freedom * square) / (USUAL_WEIGHT + freedom)
+    return min(math.sqrt(max(found, LEAST_JITTER**2)), LARGEST_JITTER)
 
 
 def _doubt(edge: str, late: float) -> str:

@@ -1,11 +1,25 @@
 """Pairing pulses with host windows: what must be kept, what must be dropped, and that nothing vanishes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerlab_analysis.alignment import AMBIGUOUS, CUT_START, CUT_STOP, NO_MARKER, NO_PULSE, TOO_LATE, align
+from powerlab_analysis.alignment import (
+    BEFORE_ARMED,
+    BEGAN_INSIDE,
+    NO_BRACKET,
+    NO_MARKER,
+    Tie,
+    align,
+    tie_of,
+)
+from powerlab_analysis.pairing import AMBIGUOUS, CUT_START, CUT_STOP, MERGED, NO_PULSE, TOO_LATE
+from powerlab_analysis.pattern import AMBIGUOUS as FITS_ELSEWHERE
+from powerlab_analysis.pattern import NO_STEP
+from powerlab_traces.run import Provenance
 from powerlab_traces.window import HostWindow
 
 INTERVAL = 1e-4
@@ -88,11 +102,68 @@ def test_an_extra_pulse_costs_no_window(bench, glitch):
     assert found.dropped == ()
 
 
-def test_a_bouncing_edge_costs_its_window(bench):
-    bounced = [SPANS[0], (0.1996, 0.1998), *SPANS[1:]]
-    found = align(recorded(bench, bounced, 0.8), HOSTS, 3)
-    assert reasons(found) == {1: "2 marker pulses where there should be one"}
+@pytest.mark.parametrize(
+    ("bounce", "span"),
+    [
+        ((0.1996, 0.1998), (0.1996, 0.33)),  # before what looks like the rise: the line bounced after its edge
+        ((0.3303, 0.3305), (0.20, 0.33)),  # after the fall
+    ],
+)
+def test_a_bouncing_edge_is_where_the_line_first_changed_and_known_less_well(bench, bounce, span):
+    found = align(recorded(bench, sorted([*SPANS, bounce]), 0.8), HOSTS, 3)
+    assert found.dropped == ()
+    window = found.kept[1]
+    assert (window.window.start, window.window.stop) == pytest.approx(span)
+    bounced, clean = sorted([window.edges.start, window.edges.stop], reverse=True)
+    assert bounced > 2 * clean
+    assert "bounced" in found.note
+    assert all(it.edges.start == it.edges.stop == clean for it in found.kept if it is not window)
+
+
+def test_a_glitch_down_in_a_window_is_filled(bench):
+    pieces = [SPANS[0], (0.20, 0.25), (0.2502, 0.33), *SPANS[2:]]
+    found = align(recorded(bench, pieces, 0.8), HOSTS, 3)
+    assert found.dropped == ()
+    assert (found.kept[1].window.start, found.kept[1].window.stop) == pytest.approx(SPANS[1])
+
+
+def test_a_line_upside_down_is_read_so_and_said(bench):
+    record = recorded(bench, SPANS, 0.8)
+    upside_down = replace(record, marker=replace(record.marker, codes=record.marker.codes ^ 8))
+    found = align(upside_down, HOSTS, 3)
+    assert kept_starts(found) == pytest.approx({k: span[0] for k, span in enumerate(SPANS)})
+    assert "upside down" in found.note
+
+
+def test_windows_that_share_a_pulse_are_named(bench):
+    pieces = [SPANS[0], (SPANS[1][0], SPANS[2][1]), SPANS[3]]
+    found = align(recorded(bench, pieces, 0.8), HOSTS, 3)
+    assert set(kept_starts(found)) == {0, 3}
+    assert reasons(found) == {1: MERGED, 2: MERGED}
+
+
+@pytest.mark.parametrize("step", [0.02, -0.02, 0.3])
+def test_a_step_of_the_hosts_clock_costs_no_window_between_which_it_came(bench, step):
+    late = [*HOSTS[:2], *(host(k, start + step, stop + step) for k, (start, stop) in list(enumerate(SPANS))[2:])]
+    found = align(recorded(bench, SPANS, 0.8), late, 3)
+    assert kept_starts(found) == pytest.approx({k: span[0] for k, span in enumerate(SPANS)})
+    assert f"{step * 1e3:+.3g} ms" in found.note
+    assert "window 2" in found.note
+
+
+def test_a_step_of_the_hosts_clock_in_a_window_costs_that_window(bench):
+    late = [HOSTS[0], host(1, SPANS[1][0], SPANS[1][1] + 0.02)]
+    late += [host(k, start + 0.02, stop + 0.02) for k, (start, stop) in list(enumerate(SPANS))[2:]]
+    found = align(recorded(bench, SPANS, 0.8), late, 3)
     assert set(kept_starts(found)) == {0, 2, 3}
+    assert "but the host timed 0.15 s" in reasons(found)[1]
+
+
+def test_a_regular_train_that_slips_by_one_in_the_middle_is_no_step_of_the_clock(bench):
+    spans = [(0.05 + 0.1 * k, 0.10 + 0.1 * k) for k in range(6)]
+    pulses = [*spans[:2], *spans[3:], (0.65, 0.651)]  # one missing, and a glitch at the end
+    found = align(recorded(bench, pulses, 0.8), [host(k, *span) for k, span in enumerate(spans)], 3)
+    assert kept_starts(found) == pytest.approx({k: spans[k][0] for k in (0, 1, 3, 4, 5)})
 
 
 def test_one_missing_and_one_extra_are_not_paired_by_their_number(bench):
@@ -217,6 +288,128 @@ def test_a_marker_that_outlasts_the_current_keeps_no_window_there(bench):
 def test_no_windows_no_answer(bench):
     found = align(recorded(bench, SPANS, 0.8), [], 3)
     assert (found.kept, found.dropped) == ((), ())
+
+
+# Without a recorded marker. Windows begin at the record's time 0 where the trigger is their first edge.
+ARMED, SPAN = 0.15, 0.85  # s before and after the first window's start
+
+
+def seen(bench, spans, *, armed=ARMED, fetched=SPAN + 0.4, start=-0.1, noise=0.1, step=0.5, idle=0.3):
+    """A noisy record of current only, from `start` to `SPAN` s; armed and fetched so long before and after 0."""
+    times = start + (np.arange(round((SPAN - start) / INTERVAL)) + 0.5) * INTERVAL
+    high = sum(((times >= a) & (times < b)).astype(float) for a, b in spans)
+    record = bench.but(noise=noise, rng=np.random.default_rng(5)).record(0, "active", idle + step * high)
+    return replace(
+        record,
+        current=replace(record.current, start=start),
+        armed=EPOCH - round(armed * 1e9),
+        fetched=EPOCH + round(fetched * 1e9),
+    )
+
+
+FROM_ZERO = [(start - SPANS[0][0], stop - SPANS[0][0]) for start, stop in SPANS]
+ZEROED = [host(k, *span) for k, span in enumerate(FROM_ZERO)]
+
+
+def test_a_trigger_places_the_first_window_and_the_hosts_clock_the_rest(bench):
+    found = align(seen(bench, FROM_ZERO), ZEROED, None, Tie.TRIGGER)
+    assert (found.by, found.dropped, found.note) == (Tie.TRIGGER, (), "")
+    for pair, span in zip(found.kept, FROM_ZERO, strict=True):
+        assert (pair.window.start, pair.window.stop) == pytest.approx(span, abs=50e-6)
+        assert pair.edges.shift > 0
+    assert found.kept[0].window.start == 0.0
+    assert len(found.tie[0]) == 0  # nothing was seen that could compare the clocks
+
+
+def test_a_trigger_is_believed_where_the_current_shows_nothing(bench):
+    found = align(seen(bench, FROM_ZERO, step=0.001, noise=0.2), ZEROED, None, Tie.TRIGGER)
+    assert len(found.kept) == 4
+    assert found.kept[3].edges.shift > found.kept[0].edges.shift  # the clocks may run apart
+
+
+def test_a_trigger_by_a_glitch_is_found_out_and_the_current_asked_instead(bench):
+    late = [(start + 0.03, stop + 0.03) for start, stop in FROM_ZERO]
+    found = align(seen(bench, late), ZEROED, None, Tie.TRIGGER)
+    assert "triggered 0.03 s before the first window" in found.note
+    assert kept_starts(found) == pytest.approx({k: span[0] for k, span in enumerate(late)}, abs=5e-4)
+
+
+def test_a_trigger_before_the_arming_is_none(bench):
+    found = align(seen(bench, FROM_ZERO, armed=-0.1), ZEROED, None, Tie.TRIGGER)
+    assert set(reasons(found).values()) == {BEFORE_ARMED}
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.5 / 3])
+def test_without_a_wire_the_current_says_where_the_windows_are(bench, noise):
+    record = seen(bench, [(start + 0.07, stop + 0.07) for start, stop in FROM_ZERO], noise=noise)
+    found = align(record, ZEROED, None, Tie.PATTERN)
+    assert (found.by, found.dropped) == (Tie.PATTERN, ())
+    for pair, (start, stop) in zip(found.kept, FROM_ZERO, strict=True):
+        assert (pair.window.start, pair.window.stop) == pytest.approx((start + 0.07, stop + 0.07), abs=2e-4)
+        assert 1e-6 < pair.edges.shift < 2e-4
+
+
+def test_without_a_wire_a_regular_train_is_told_by_the_idle_around_it(bench):
+    spans = [(0.1 * k, 0.08 + 0.1 * k) for k in range(6)]
+    hosts = [host(k, *span) for k, span in enumerate(spans)]
+    found = align(seen(bench, [(a + 0.05, b + 0.05) for a, b in spans]), hosts, None, Tie.PATTERN)
+    assert kept_starts(found) == pytest.approx({k: a + 0.05 for k, (a, _) in enumerate(spans)}, abs=2e-4)
+
+
+def test_without_a_wire_a_regular_train_that_fills_the_record_is_refused(bench):
+    spans = [(0.1 * k - 0.5, 0.08 + 0.1 * k - 0.5) for k in range(20)]
+    hosts = [host(k, *span) for k, span in enumerate(spans)]
+    found = align(seen(bench, spans, armed=1.0), hosts, None, Tie.PATTERN)
+    assert set(reasons(found).values()) == {FITS_ELSEWHERE}
+
+
+def test_without_a_wire_a_flat_current_is_refused(bench):
+    assert set(reasons(align(seen(bench, FROM_ZERO, step=0.0), ZEROED, None, Tie.PATTERN)).values()) == {NO_STEP}
+
+
+def test_without_a_wire_a_record_that_the_host_did_not_time_is_refused(bench):
+    record = seen(bench, FROM_ZERO, armed=-1.0, fetched=0.5)
+    assert set(reasons(align(record, ZEROED, None, Tie.PATTERN)).values()) == {NO_BRACKET}
+
+
+def test_without_a_wire_the_record_s_ends_cut_windows_off(bench):
+    spans = [(start - 0.15, stop - 0.15) for start, stop in FROM_ZERO]
+    found = align(seen(bench, spans, armed=0.5), ZEROED, None, Tie.PATTERN)
+    assert set(kept_starts(found)) == {1, 2, 3}
+    assert reasons(found) == {0: BEGAN_INSIDE}
+
+
+@pytest.mark.parametrize("tie", [Tie.TRIGGER, Tie.PATTERN])
+@pytest.mark.parametrize("step", [0.02, -0.02])
+def test_a_step_of_the_hosts_clock_is_seen_in_the_current(bench, tie, step):
+    late = [*ZEROED[:2], *(host(k, a + step, b + step) for k, (a, b) in list(enumerate(FROM_ZERO))[2:])]
+    found = align(seen(bench, FROM_ZERO), late, None, tie)
+    assert kept_starts(found) == pytest.approx({k: span[0] for k, span in enumerate(FROM_ZERO)}, abs=3e-4)
+    assert f"{step * 1e3:+.2g}" in found.note
+
+
+@pytest.mark.parametrize("tie", [Tie.TRIGGER, Tie.PATTERN])
+def test_a_window_that_the_current_does_not_show_where_the_host_timed_it_is_dropped(bench, tie):
+    odd = [*ZEROED[:2], host(2, FROM_ZERO[2][0], FROM_ZERO[2][1] - 0.006), ZEROED[3]]
+    found = align(seen(bench, FROM_ZERO), odd, None, tie)
+    assert set(kept_starts(found)) == {0, 1, 3}
+    assert reasons(found)[2].startswith("the current's stop lies")
+
+
+@pytest.mark.parametrize(
+    ("bit", "toml", "tie"),
+    [
+        (0, "", Tie.MARKER),
+        (None, "", Tie.PATTERN),
+        (None, '[marker]\noutput = "serial:x:rts"\ninput = "EXT"', Tie.TRIGGER),
+        (None, '[marker]\noutput = "serial:x:rts"\ninput = "CHAN2"', Tie.TRIGGER),
+        (None, '[marker]\noutput = "serial:x:rts"\ninput = "none"', Tie.PATTERN),
+        (None, '[marker]\noutput = "none"\ninput = "EXT"', Tie.PATTERN),
+        (None, "no [ toml", Tie.PATTERN),
+    ],
+)
+def test_what_ties_the_clocks_is_what_the_bench_file_says(bit, toml, tie):
+    assert tie_of(Provenance("", simulated=False, model="", batch=1, marker_bit=bit, bench=toml)) is tie
 
 
 @st.composite

@@ -58,7 +58,7 @@ class Case:
 
     @classmethod
     def drawn(cls, seed: int) -> "Case":
-        draw = random.Random(seed)  # noqa: S311 - no secret
+        draw = random.Random(seed)
         lead_limit = draw.choice([0.0, 0.05])
         return cls(
             seed=seed,
@@ -88,7 +88,7 @@ class Case:
 
 def simulated(case: Case, path: Path) -> Result:
     """Capture one case and analyse it."""
-    draw = random.Random(case.seed + 1_000_003)  # noqa: S311 - no secret
+    draw = random.Random(case.seed + 1_000_003)
     # The lead is what bench.toml says, but for what its limit allows.
     true_lead = case.lead + draw.uniform(-1, 1) * case.lead_limit if case.lead else 0.0
     limit = case.lead_limit if case.lead else 0.0

@@ -452,3 +452,18 @@ def test_an_old_calibration_is_applied_and_said_to_be_old(desk: Callable) -> Non
     assert any("the calibration is 30 h old" in note for note in result.notes)
     assert CALIBRATION.name in terms(result)
     assert holds_truth(result)
+
+
+def test_a_zero_that_is_not_on_the_screen_is_said_and_the_loads_do(
+    desk: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    it = desk(seed=3)
+    it.simulator.digitiser.probe = dataclasses.replace(it.simulator.probe, offset=-0.09)
+    assert run(["zero"]) == 2
+    assert "clips on the screen 0 A to 0.8 A" in capsys.readouterr().err
+    stored(it, "--power")
+    assert "without a zero: the zero is about" in capsys.readouterr().err
+    assert CalibrationFile.load(it.calibration).zeros == ()
+    result = it.capture("r.h5")
+    assert CALIBRATION.name in terms(result)
+    assert holds_truth(result)
