@@ -211,7 +211,8 @@ def test_the_current_shows_at_the_codes_the_chain_of_errors_gives(bench):
     seconds = (first + np.arange(len(codes)) * step) / (1 + front.time_error)
     current, _, _ = bench.board.draw(start - 1592, seconds)
     probe = bench.probe.output(current, (0.5, 2.5)) * 10
-    expected = (probe - 0.45) * (1 + front.gains[0]) + 0.45 + 10 * front.offsets[0] * (0.1 * 0.015 + 0.002 + 0.01 * 0.045)
+    offset = 10 * front.offsets[0] * (0.1 * 0.015 + 0.002 + 0.01 * 0.045)
+    expected = (probe - 0.45) * (1 + front.gains[0]) + 0.45 + offset
     assert np.abs(measured - expected).max() < 0.07  # noise: 10 mA rms
     assert (measured - expected).mean() == pytest.approx(0, abs=1e-4)
     assert (measured - expected).std() == pytest.approx(np.hypot(0.010, y_step / 12**0.5), rel=0.03)
