@@ -46,13 +46,13 @@ def open_import(path: str | os.PathLike[str], options: ImportOptions | None = No
     where, options = Path(path), options or ImportOptions()
     kind = kind_of(where)
     if kind is Kind.IMPORT:
-        return _answered(read_import(where), options, where)
+        return _searched(_answered(read_import(where), options, where), options, where)
     if kind is Kind.RUN:
         open_run(where)
         raise TraceError(f"{where} holds a run of powerlab, no capture of another program: pl.open_run opens it")
     with reading(where):
         if recognise(where) is not None:
-            return _read(where, options)
+            return _searched(_read(where, options), options, where)
         if where.is_file() and where.stat().st_size == 0:
             raise TraceError(f"{where} is empty; copy it again")
     if kind is Kind.FOREIGN_HDF5:
@@ -190,6 +190,15 @@ def _read(path: Path, options: ImportOptions) -> Imported:
     except TraceError:
         return behind
     return here if len(here.unknown) <= len(behind.unknown) else behind
+
+
+def _searched(capture: Imported, options: ImportOptions, path: Path) -> Imported:
+    """The capture, its windows searched where the user asks for that."""
+    if not options.find_windows:
+        return capture
+    from powerlab.findwindows import with_windows_found  # noqa: PLC0415 - few need it, and scipy takes its time
+
+    return with_windows_found(capture, options, path)
 
 
 def _answered(capture: Imported, options: ImportOptions, path: Path) -> Imported:

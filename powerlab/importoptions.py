@@ -56,6 +56,12 @@ OPTIONS: Final = (
         help="What a channel's values are to be multiplied with; may be given for several.",
     ),
     click.option("--clock-offset", type=float, metavar="S", help="Seconds that are added to the times of the windows."),
+    click.option(
+        "--find-windows",
+        is_flag=True,
+        default=None,
+        help="Find the windows in the trace itself: spans of higher power, bounded by steps.",
+    ),
 )
 
 

@@ -31,6 +31,10 @@ def burst(at, length, height):
     return lambda t: height * ((t >= at) & (t < at + length))
 
 
+def chatter(t):
+    return (t % 2.5 > 0.4) & (t % 2.5 < 0.9) & (t % 0.14 < 0.07) & (t < 13)
+
+
 CASES = {
     "plain": ({}, 2e-3),
     "no noise": ({"noise": 0.0}, 2e-3),
@@ -41,10 +45,7 @@ CASES = {
     "ramps": ({"ramp": 0.1}, 2e-2),
     "ripple": ({"more": lambda t: 0.2 * np.sin(2 * np.pi * 50 * t)}, 5e-3),
     "a burst before a window": ({"more": burst(0.8, 0.1, 1.0)}, 2e-3),
-    "bursts of half the height between windows": (
-        {"more": lambda t: 0.5 * ((t % 2.5 < 0.7) & (t % 0.14 < 0.07))},
-        5e-3,
-    ),
+    "bursts of half the height between windows": ({"more": lambda t: 0.5 * chatter(t)}, 2e-3),
 }
 
 

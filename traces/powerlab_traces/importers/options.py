@@ -32,6 +32,7 @@ class ImportOptions:
     sensitivity: float | None = None  # V/A of the probe, for a current that was saved in volts
     factor: Mapping[str, float] = field(default_factory=dict)  # channel -> what its values are to be multiplied with
     clock_offset: float = 0.0  # s, added to the times of the windows
+    find_windows: bool = False  # search them in the trace, whatever windows the source has
 
     def __post_init__(self) -> None:
         above_zero = {"supply_voltage": "V", "sensitivity": "V/A"}
@@ -44,13 +45,15 @@ class ImportOptions:
             raise ForeignFileError(f"--images = {self.images}: give 1 or more")
         if not math.isfinite(self.clock_offset):
             raise ForeignFileError(f"--clock-offset = {self.clock_offset:g} s: give a number of seconds")
+        if self.find_windows and (self.windows is not None or self.marker is not None or self.clock_offset):
+            raise ForeignFileError("--find-windows takes no windows from anywhere else: leave out the other options")
         for name, value in self.factor.items():
             if value == 0 or not math.isfinite(value):
                 raise ForeignFileError(f"--factor {name}={value:g}: give a factor other than 0")
 
 
 # What the user may say of any capture; the rest is for formats that leave it open.
-OF_ANY = frozenset({"windows", "images", "marker", "supply_voltage", "clock_offset"})
+OF_ANY = frozenset({"windows", "images", "marker", "supply_voltage", "clock_offset", "find_windows"})
 CHANNELS = frozenset({"current", "voltage", "power"})
 ALL = frozenset(each.name for each in fields(ImportOptions))
 
