@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from powerlab.recording import Recording
     from powerlab.simulation import simulated_bench
     from powerlab.windowtable import windows_table
+    from powerlab_analysis.changepoint import find_windows
     from powerlab_analysis.quantity import Quantity
     from powerlab_analysis.result import Result
     from powerlab_traces.averaging import averaged
@@ -47,6 +48,7 @@ _HOMES = {
     "analyse": "powerlab.analysing",
     "analyse_import": "powerlab.importing",
     "averaged": "powerlab_traces.averaging",
+    "find_windows": "powerlab_analysis.changepoint",
     "import_run": "powerlab.importing",
     "open_bench": "powerlab.bench",
     "open_import": "powerlab.importing",
@@ -77,6 +79,7 @@ __all__ = [
     "analyse",
     "analyse_import",
     "averaged",
+    "find_windows",
     "import_run",
     "open_bench",
     "open_import",

@@ -74,8 +74,9 @@ def draw_glance(run: StoredRun, path: Path, title: str) -> Path:
     figure.set_layout_engine(None)  # the one of `_sheet` takes as long as the drawing
     figure.subplots_adjust(left=0.055, right=0.99, bottom=0.095, top=0.885)
     _outline(axes, glance(records), seconds)
-    said = [f"{len(records)} records", f"{_shade_windows(axes, run, seconds)} windows"]
-    clipped = records.clipped
+    index = records.column("index")
+    said = [f"{len(records)} records, {index[0]} to {index[-1]}", f"{_shade_windows(axes, run, seconds)} windows"]
+    clipped = records.column("clipped")
     if clipped.any():
         said.append(f"{clipped.sum()} samples clipped")
         column = (stop - start) / COLUMNS
@@ -136,7 +137,7 @@ def _outline(axes: Axes, envelope: "Envelope", seconds: float = 1.0) -> None:
 def _shade_windows(axes: Axes, run: StoredRun, seconds: float) -> int:
     """Shade the windows of the run's records, if they can be told apart; how many they are."""
     of = run.windows.column("record")
-    here = np.isin(of, run.records.indices)
+    here = np.isin(of, run.records.column("index"))
     if 0 < here.sum() <= MOST_WINDOWS:
         starts, stops = (
             run.records.seconds(of[here], run.windows.column(it)[here]) / seconds for it in ("start", "stop")
@@ -221,18 +222,19 @@ def envelope(record: Record) -> Envelope:
 def glance(records: StoredRecords, columns: int = COLUMNS) -> Envelope:
     """The current of many records on one axis of time, column by column; NaN where nothing was recorded.
 
-    Every sample is in one column. Where there are more records than columns, a record is in one column as a whole:
-    then the sums in the table of records are all that is read.
+    A column has two points, its ends, so that one between two gaps is seen, too. Every sample is in one column. Where
+    there are more records than columns, a record is in one column as a whole: then the sums in the table of records
+    are all that is read.
     """
     edges = np.linspace(records.starts[0], records.stops[-1], columns + 1)
-    middles = (edges[:-1] + edges[1:]) / 2
+    times = np.repeat(edges, 2)[1:-1]
     if len(records) > columns:
         ends = np.append(records.starts, edges[-1])
         edges = ends[np.searchsorted(records.starts, edges[:-1])]
         edges = np.append(edges, ends[-1])
     found = [records.between(start, stop) for start, stop in itertools.pairwise(edges.tolist())]
     low, mean, high = (
-        np.array([math.nan if it is None else getattr(it, name) for it in found])
+        np.repeat([math.nan if it is None else getattr(it, name) for it in found], 2)
         for name in ("least", "mean", "largest")
     )
-    return Envelope(middles, low, mean, high)
+    return Envelope(times, low, mean, high)

@@ -88,24 +88,34 @@ class NoMarker:
 class WireMarker:
     """The simulated bench's wire; each edge travels with its stamp, so the pulse has no delay at all.
 
-    With a clock that speaks over the same `wire`, as the bench's virtual one does, edges and time stay in order.
+    The bench's virtual time goes on only when it is told to, perhaps over another connection: it is asked then whether
+    it has the edge, so that edges and time stay in order.
     """
 
     def __init__(self, wire: "Wire", clock: Clock) -> None:
+        from powerlab_instruments.simulated.wire import VirtualClock  # noqa: PLC0415 - a real bench needs no simulator
+
         self._wire = wire
         self._clock = clock
+        self._virtual = isinstance(clock, VirtualClock)
 
     def high(self) -> int:
         """Raise the wire and return the stamp sent with the edge."""
         at = self._clock.now()
         self._wire.high(at)
+        self._arrived()
         return at
 
     def low(self) -> int:
         """Lower the wire and return the stamp sent with the edge."""
         at = self._clock.now()
         self._wire.low(at)
+        self._arrived()
         return at
+
+    def _arrived(self) -> None:
+        if self._virtual:
+            self._wire.now()  # answered after the edge
 
     def close(self) -> None:
         """Lower the wire and hang up. A bench that has gone has no line that could stay high."""

@@ -4,15 +4,16 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import click
+import numpy as np
 from rich.table import Table
 
 from powerlab.terminal import columns, pairs
 from powerlab.terminal import show as print_table
-from powerlab_traces.record import RecordSummary
 from powerlab_traces.store import StoredRun, open_run
 from powerlab_traces.store.kind import Kind, kind_of
 
 MOST_ROWS = 60  # records listed one by one
+ALIKE = ("kind", "samples", "interval", "unit")  # what records in one row of a table have in common
 
 
 @click.command("show", epilog="Example: powerlab show vgg16.h5 --settings")
@@ -37,12 +38,11 @@ def command(file: Path, records: bool, settings: bool, bench: bool) -> None:
         return
     print_table(_about(run, file))
     click.echo()
-    summaries = run.records.summaries
-    if records or len(summaries) <= MOST_ROWS:
-        print_table(_records(run, summaries))
+    if records or len(run.records) <= MOST_ROWS:
+        print_table(_records(run))
     else:
-        print_table(_kinds(run, summaries))
-        click.echo(f"{len(summaries)} records; --records lists each")
+        print_table(_kinds(run))
+        click.echo(f"{len(run.records)} records; --records lists each")
     if settings:
         for role, values in run.provenance.settings.items():
             click.echo()
@@ -77,11 +77,11 @@ def _named(rows: list[tuple[str, str]]) -> Table:
     return table
 
 
-def _records(run: StoredRun, summaries: list[RecordSummary]) -> Table:
+def _records(run: StoredRun) -> Table:
     numbers = ("record", "samples", "rate", "windows", "mean", "voltage", "clipped")
     table = columns("record", "kind", *numbers[1:], right=numbers)
     windows = Counter(run.windows.column("record").tolist())
-    for record in summaries:
+    for record in run.records.summaries:
         table.add_row(
             str(record.index),
             record.kind.value,
@@ -95,33 +95,36 @@ def _records(run: StoredRun, summaries: list[RecordSummary]) -> Table:
     return table
 
 
-def _kinds(run: StoredRun, summaries: list[RecordSummary]) -> Table:
+def _kinds(run: StoredRun) -> Table:
     """Records of the same kind, length and rate in one row."""
-    windows = Counter(run.windows.column("record").tolist())
-    alike: defaultdict[tuple[str, int, float, str], list[RecordSummary]] = defaultdict(list)
-    for record in summaries:
-        alike[record.kind.value, record.samples, record.interval, record.unit].append(record)
+    records = run.records
+    alike: defaultdict[tuple[str, int, float, str], list[int]] = defaultdict(list)
+    for place, it in enumerate(zip(*(records.column(name) for name in ALIKE), strict=True)):
+        alike[it].append(place)
     numbers = ("records", "samples", "rate", "windows", "mean", "least", "largest", "voltage", "clipped", "dead time")
     table = columns("kind", *numbers, right=numbers)
-    for (kind, samples, interval, unit), found in alike.items():
+    in_windows, index = run.windows.column("record"), records.column("index")
+    mean, least, largest, clipped = (records.column(it) for it in ("mean", "least", "largest", "clipped"))
+    voltage = (records.column("before.voltage") + records.column("after.voltage")) / 2
+    for (kind, samples, interval, unit), places in alike.items():
         table.add_row(
             kind,
-            str(len(found)),
+            str(len(places)),
             str(samples),
             f"{1 / interval:.6g} /s",
-            str(sum(windows[record.index] for record in found)),
-            f"{sum(record.mean for record in found) / len(found):.4g} {unit}",
-            f"{min(record.least for record in found):.4g} {unit}",
-            f"{max(record.largest for record in found):.4g} {unit}",
-            f"{sum(record.before.voltage + record.after.voltage for record in found) / 2 / len(found):.5g} V",
-            str(sum(record.clipped for record in found)),
-            _dead(found),
+            str(np.isin(in_windows, index[places]).sum()),
+            f"{mean[places].mean():.4g} {unit}",
+            f"{least[places].min():.4g} {unit}",
+            f"{largest[places].max():.4g} {unit}",
+            f"{voltage[places].mean():.5g} V",
+            str(clipped[places].sum()),
+            _dead(run, places, len(places) * samples * interval),
         )
     return table
 
 
-def _dead(records: list[RecordSummary]) -> str:
+def _dead(run: StoredRun, places: list[int], recorded: float) -> str:
     """The share of the time between the first and the last of these records in which none of them was recorded."""
-    span = (records[-1].fetched - records[0].armed) * 1e-9
-    recorded = sum(record.samples * record.interval for record in records)
-    return f"{1 - recorded / span:.1%}" if span > recorded > 0 and len(records) > 1 else ""
+    armed, fetched = run.records.column("armed"), run.records.column("fetched")
+    span = (fetched[places[-1]] - armed[places[0]]) * 1e-9
+    return f"{1 - recorded / span:.1%}" if span > recorded > 0 and len(places) > 1 else ""

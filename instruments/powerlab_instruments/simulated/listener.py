@@ -60,23 +60,20 @@ class Listener:
                 thread = threading.Thread(
                     target=self._converse, args=(connection,), name=f"simulated {self._name}", daemon=True
                 )
+                # Each thread is kept until it has ended, so that `close` can wait for all.
+                self._connections = {it: end for it, end in self._connections.items() if it.is_alive()}
                 self._connections[thread] = connection
                 thread.start()
 
     def _converse(self, connection: socket.socket) -> None:
-        with connection:
-            try:
-                with contextlib.suppress(OSError):  # the client has gone: there is nobody left to tell
-                    self._serve(connection)
-            finally:
-                with self._lock:
-                    del self._connections[threading.current_thread()]
+        with connection, contextlib.suppress(OSError):  # the client has gone: there is nobody left to tell
+            self._serve(connection)
 
     def hang_up(self, _seconds: float = 0.0) -> None:
         """End every connection there is; new ones are served."""
         with self._lock:
             for connection in self._connections.values():
-                with contextlib.suppress(OSError):  # the client was quicker
+                with contextlib.suppress(OSError):  # the client was quicker, or this one ended long ago
                     connection.shutdown(socket.SHUT_RDWR)
 
     def refuse(self, seconds: float) -> None:

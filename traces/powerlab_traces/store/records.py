@@ -3,7 +3,7 @@
 import functools
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, overload
 
@@ -26,6 +26,7 @@ from powerlab_traces.window import Window
 # fields of a summary that are columns as they stand
 PLAIN = {
     "index": schema.INDEX,
+    "kind": schema.KIND,
     "segment": schema.SEGMENT,
     "start": schema.START,
     "clipped": schema.CLIPPED_COUNT,
@@ -113,6 +114,10 @@ class StoredRecords(Sequence[Record]):
             The records have different units, or the file is damaged.
         """
         table = self._table
+        if len(table.units) > 1:
+            raise TraceError(
+                f"{self._source.path}: its records are in {' and '.join(sorted(table.units))}, not in one unit"
+            )
         first, last = bisect_right(table.stops, start), bisect_left(table.starts, stop) - 1
         with self._source.reading():
             found = [self._part(place, start, stop) for place in range(first, last + 1, max(last - first, 1))]
@@ -137,22 +142,12 @@ class StoredRecords(Sequence[Record]):
         """When each record ends, on the same axis [records]."""
         return self._table.stops
 
-    @property
-    def clipped(self) -> NDArray[np.int64]:
-        """How many samples of each record are clipped [records]."""
-        return self._column(schema.CLIPPED_COUNT)[self._places]
-
-    @property
-    def indices(self) -> NDArray[np.int64]:
-        """The numbers of the records [records]."""
-        return self._column(schema.INDEX)[self._places]
-
     def seconds(self, records: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.float64]:
         """Times of the host's clock (ns) on the axis of `starts`, each while the record of that number was armed.
 
-        The numbers are among `indices`.
+        The numbers are among those of these records.
         """
-        at = np.searchsorted(self.indices, records)
+        at = np.searchsorted(self.column("index"), records)
         triggers, starts = (self._column(name)[self._places][at] for name in (schema.TRIGGER, schema.START))
         found: NDArray[np.float64] = self.starts[at] - starts + (times - triggers) * 1e-9
         return found
@@ -160,18 +155,38 @@ class StoredRecords(Sequence[Record]):
     @property
     def summaries(self) -> list[RecordSummary]:
         """What is known of each record without reading a sample."""
-        places, table = self._places, self._table
-        columns: dict[str, list[Any]] = {field: self._column(name)[places].tolist() for field, name in PLAIN.items()}
+        before, after = (
+            map(SupplyReading, *(self.column(f"{place}.{name}").tolist() for name in READING_TYPES))
+            for place in ("before", "after")
+        )
+        made: dict[str, Iterable[Any]] = {
+            "before": before,
+            "after": after,
+            "kind": map(RecordKind, self.column("kind")),
+        }
+        names = [it.name for it in fields(RecordSummary)]
+        columns = [made[name] if name in made else self.column(name).tolist() for name in names]
         with self._source.reading():
-            kinds = {it.value: it for it in RecordKind}
-            columns["kind"] = [kinds[it] for it in self._column(schema.KIND)[places]]
-        columns["before"], columns["after"] = (self._readings(places, it) for it in (schema.BEFORE, schema.AFTER))
-        columns["mean"] = (table.sums / table.samples).tolist()
-        columns["least"], columns["largest"] = table.least.tolist(), table.largest.tolist()
-        for field in ("samples", "interval", "unit"):
-            columns[field] = [getattr(it, field) for it in table.stacks]
-        order = (columns[it.name] for it in fields(RecordSummary))
-        return list(map(RecordSummary, *order))
+            return list(map(RecordSummary, *columns))
+
+    def column(self, field: str) -> NDArray[Any]:
+        """One field of `summaries` for all records, such as `mean` or `before.voltage`, without making summaries.
+
+        Raises
+        ------
+        TraceError
+            The file is damaged.
+        """
+        place, _, reading = field.partition(".")
+        if reading:
+            form = {"before": schema.BEFORE, "after": schema.AFTER}[place]
+            return self._column(form.format(READING_TYPES[reading][0]))[self._places]
+        if field in PLAIN:
+            return self._column(PLAIN[field])[self._places]
+        table = self._table
+        if field in ("interval", "unit"):
+            return np.array([getattr(it, field) for it in table.stacks])
+        return table.sums / table.samples if field == "mean" else getattr(table, field)
 
     def digest_holds(self, index: int) -> bool:
         """Whether the record's codes still have the digests they were stored with."""
@@ -206,12 +221,10 @@ class StoredRecords(Sequence[Record]):
             triggers, starts, segments = (self._column(it) for it in (schema.TRIGGER, schema.START, schema.SEGMENT))
             starts = starts_of(triggers, starts, segments, lengths[known])[places]
             total, least, largest = (self._column(it)[places] for it in (schema.SUM, schema.LEAST, schema.LARGEST))
-        units = {stacks[number].unit for number in set(of.tolist())}
-        if len(units) > 1:
-            raise TraceError(f"{self._source.path}: the records are in {' and '.join(map(repr, sorted(units)))}")
         return _Table(
             stacks=[stacks[number] for number in of.tolist()],
             rows=self._column(schema.ROW)[places].tolist(),
+            units=frozenset(stacks[number].unit for number in set(of.tolist())),
             starts=starts,
             stops=starts + lengths[of],
             samples=samples[of],
@@ -269,6 +282,7 @@ class _Table:
 
     stacks: list[StoredStack]
     rows: list[int]
+    units: frozenset[str]
     starts: NDArray[np.float64]
     stops: NDArray[np.float64]
     samples: NDArray[np.int64]
