@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from powerlab_traces import schema
 from powerlab_traces.chain import SupplyReading
 from powerlab_traces.errors import TraceError
+from powerlab_traces.log import Log
 from powerlab_traces.record import Record, RecordKind
-from powerlab_traces.run import TrueWindow
+from powerlab_traces.run import Outcome, TrueWindow
 from powerlab_traces.store import RunWriter, open_run, recover
 from powerlab_traces.window import HostWindow
 
@@ -23,6 +24,58 @@ def written(planted, path: Path, records: list[Record], windows: list[HostWindow
     for it in records:
         writer.append(it, [window for window in windows if window.record == it.index])
     return writer.finish(notes=["odd"], truth=[TrueWindow(1, 2, 3.5)])
+
+
+def test_logs_and_the_outcome_read_back_as_written(planted, tmp_path: Path) -> None:
+    path = tmp_path / "r.h5"
+    writer = RunWriter(path)
+    writer.describe(planted.provenance, planted.chain, planted.supply)
+    writer.add_log(Log("passes", {"window": [0, 1], "seconds": [0.25, None], "label": ["a", None]}, {"seconds": "s"}))
+    writer.add_log(Log("passes", {"window": [2], "seconds": [3], "label": ["c"]}, {"seconds": "s"}))
+    writer.add_log(Log("ties", {"at_ns": [2**62]}))
+    writer.append(planted.record(0, np.arange(9, dtype=np.uint16)), [])
+    writer.finish(outcome=Outcome.OUT_OF_MEMORY)
+    expected = {
+        "passes": Log(
+            "passes", {"window": [0, 1, 2], "seconds": [0.25, None, 3.0], "label": ["a", "", "c"]}, {"seconds": "s"}
+        ),
+        "ties": Log("ties", {"at_ns": [2**62]}),
+    }
+    run = open_run(path)
+    assert dict(run.logs) == expected
+    assert run.outcome is Outcome.OUT_OF_MEMORY
+    with h5py.File(path) as file:
+        assert file["entry/logs/passes/seconds"].attrs["units"] == "s"
+        np.testing.assert_array_equal(file["entry/logs/passes/seconds"], [0.25, np.nan, 3.0])
+    again = RunWriter(path, resume=True)  # logs are taken up with the rest
+    again.add_log(Log("ties", {"at_ns": [1]}))
+    again.finish()
+    run = open_run(path)
+    assert run.logs["ties"].columns == {"at_ns": [2**62, 1]}
+    assert run.logs["passes"] == expected["passes"]
+    assert run.outcome is Outcome.COMPLETE
+
+
+def test_what_was_cut_off_says_so(planted, tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path / "r.h5")
+    writer.describe(planted.provenance, planted.chain, planted.supply)
+    writer.add_log(Log("ties", {"at_ns": [5]}))
+    writer.append(planted.record(0, np.arange(9, dtype=np.uint16)), [])
+    writer.abandon()
+    run = open_run(recover(tmp_path / "r.h5").path)
+    assert run.outcome is Outcome.CUT_OFF
+    assert run.logs["ties"].rows == 1
+
+
+@pytest.mark.parametrize(("columns", "units"), [({}, {}), ({"a": [1], "b": [1, 2]}, {}), ({"a": [1]}, {"b": "s"})])
+def test_a_log_is_a_table(columns: dict, units: dict) -> None:
+    with pytest.raises(TraceError, match="the log x"):
+        Log("x", columns, units)
+
+
+def test_a_log_goes_on_with_the_same_columns_only() -> None:
+    with pytest.raises(TraceError, match="other columns or units"):
+        Log("x", {"a": [1]}).then(Log("x", {"b": [1]}))
 
 
 def test_a_run_reads_back_as_written(planted, tmp_path: Path) -> None:

@@ -13,10 +13,13 @@ import numpy as np
 
 from powerlab_traces import schema
 from powerlab_traces.errors import TraceError
+from powerlab_traces.log import Log
 from powerlab_traces.pyramid import BLOCK, Blocks
+from powerlab_traces.run import Outcome
 from powerlab_traces.store.chainform import chain_attributes
 from powerlab_traces.store.columns import TEXT, write_columns
 from powerlab_traces.store.journal import Entry, Frame, is_being_written, read_journal
+from powerlab_traces.store.logs import joined, write_logs
 from powerlab_traces.store.overview import write_overview
 from powerlab_traces.store.packed import Packed
 from powerlab_traces.store.stack import Stack
@@ -162,6 +165,8 @@ class _Builder:
         self._clipped: list[np.ndarray[Any, np.dtype[np.int64]]] = []
         self._windows: list[Mapping[str, Any]] = []
         self._notes: list[str] = []
+        self._outcome: str = Outcome.CUT_OFF.value  # until the journal says how it ended
+        self._logs: dict[str, Log] = {}
         self._truth: list[Mapping[str, Any]] | None = None
         self._segment = 0
 
@@ -180,10 +185,14 @@ class _Builder:
                 self._windows += said["windows"]
             case Entry.NOTES:
                 self._notes += said["notes"]
+                self._outcome = said["outcome"]
             case Entry.TRUTH:
                 self._truth = [*(self._truth or []), *said["windows"]]
+            case Entry.LOG:
+                joined(self._logs, said)
             case Entry.RESUMED:
                 self._segment += 1
+                self._outcome = Outcome.CUT_OFF.value
 
     def _record(self, said: Mapping[str, Any], data: memoryview) -> None:
         current, data = Packed.heard(said["current"], data)
@@ -236,6 +245,8 @@ class _Builder:
         if self._truth is not None:
             truth = {column: (dtype, [it[name] for it in self._truth]) for name, (column, dtype) in TRUTH_TYPES.items()}
             write_columns(self._entry.create_group(schema.TRUTH), truth)
+        self._entry.attrs[schema.OUTCOME] = self._outcome
+        write_logs(self._entry, self._logs)
         self._entry.create_dataset(schema.NOTES, data=[*self._notes, *notes], dtype=TEXT)
         self._entry.create_group(schema.CHAIN).attrs.update(chain_attributes(self._description["chain"]))
         self._entry.create_group(schema.SUPPLY).attrs.update(self._description["supply"])

@@ -36,6 +36,7 @@ class Entry(StrEnum):
     WINDOWS = "WIND"  # windows of a record that was lost
     NOTES = "NOTE"
     TRUTH = "TRUE"
+    LOG = "LOGS"  # rows of a log, behind those of the same name
     RESUMED = "RESU"  # a later capture goes on here
 
 

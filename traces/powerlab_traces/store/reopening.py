@@ -155,7 +155,9 @@ def _frames(path: Path, run: StoredRun) -> Iterator[tuple[Entry, Mapping[str, An
             }
             yield Entry.RECORD, said, data
     yield Entry.WINDOWS, {"windows": [asdict(it) for it in run.windows]}, []
-    yield Entry.NOTES, {"notes": list(run.notes)}, []
+    for log in run.logs.values():
+        yield Entry.LOG, asdict(log), []
+    yield Entry.NOTES, {"notes": list(run.notes), "outcome": run.outcome.value}, []
     if run.truth is not None:
         yield Entry.TRUTH, {"windows": [asdict(it) for it in run.truth]}, []
 

@@ -11,10 +11,11 @@ import h5py
 from powerlab_traces import schema
 from powerlab_traces.chain import SupplyLimits
 from powerlab_traces.errors import TraceError
-from powerlab_traces.run import Provenance, Run, TrueWindow
+from powerlab_traces.run import Outcome, Provenance, Run, TrueWindow
 from powerlab_traces.store.assembly import TRUTH_TYPES, WINDOW_TYPES
 from powerlab_traces.store.chainform import chain_stored, limits_stored
 from powerlab_traces.store.columns import text
+from powerlab_traces.store.logs import StoredLogs, units_of
 from powerlab_traces.store.records import StoredRecords
 from powerlab_traces.store.rows import StoredRows
 from powerlab_traces.store.source import Source, damage, open_file
@@ -57,6 +58,8 @@ def open_run(path: str | os.PathLike[str]) -> StoredRun:
             windows=_rows(source, entry, schema.WINDOWS, HostWindow, WINDOW_TYPES),
             notes=tuple(entry[schema.NOTES].asstr()) if schema.NOTES in entry else (),
             truth=_rows(source, entry, schema.TRUTH, TrueWindow, TRUTH_TYPES) if schema.TRUTH in entry else None,
+            logs=StoredLogs(source, units_of(entry)),
+            outcome=Outcome(text(entry.attrs.get(schema.OUTCOME, Outcome.COMPLETE))),
         )
 
 

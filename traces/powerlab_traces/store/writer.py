@@ -11,9 +11,10 @@ import numpy as np
 
 from powerlab_traces.chain import CurrentChain, SupplyLimits
 from powerlab_traces.errors import TraceError
+from powerlab_traces.log import Log
 from powerlab_traces.pyramid import blocks_of
 from powerlab_traces.record import Record
-from powerlab_traces.run import Provenance, TrueWindow
+from powerlab_traces.run import Outcome, Provenance, TrueWindow
 from powerlab_traces.store.assembly import assemble, journal_of, part_of
 from powerlab_traces.store.journal import Entry, Journal
 from powerlab_traces.store.packed import MARKER_CHUNK, Packed
@@ -107,7 +108,17 @@ class RunWriter:
         """Add windows alone, such as those of a record that could not be fetched."""
         self._append(Entry.WINDOWS, {"windows": [asdict(it) for it in windows]})
 
-    def finish(self, *, notes: Sequence[str] = (), truth: Sequence[TrueWindow] | None = None) -> Path:
+    def add_log(self, log: Log) -> None:
+        """Add the rows of a log, behind those of the same name."""
+        self._append(Entry.LOG, asdict(log))
+
+    def finish(
+        self,
+        *,
+        notes: Sequence[str] = (),
+        truth: Sequence[TrueWindow] | None = None,
+        outcome: Outcome = Outcome.COMPLETE,
+    ) -> Path:
         """Complete the run and give the file its name; returns the path.
 
         Raises
@@ -115,8 +126,7 @@ class RunWriter:
         TraceError
             Something else has taken the name meanwhile, or the disk refuses; everything recorded is kept.
         """
-        if notes:
-            self._append(Entry.NOTES, {"notes": list(notes)})
+        self._append(Entry.NOTES, {"notes": list(notes), "outcome": outcome.value})
         if truth is not None:
             self._append(Entry.TRUTH, {"windows": [asdict(it) for it in truth]})
         try:
