@@ -6,14 +6,17 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
 from powerlab.bench import Bench
 from powerlab.recording import Recording
-from powerlab.workload import Workload
+from powerlab.workload import Loaded, OutOfMemoryError, Task, Timed, Workload, WorkloadEndedError
+from powerlab.workload.pace import settled
+from powerlab_traces.log import Log
+from powerlab_traces.run import Outcome
 from powerlab_traces.store import is_taken
 
 DEFAULT_WINDOWS = 10
@@ -28,6 +31,8 @@ class Plan:
     """What to capture: until `windows` windows were timed, they sum up to `duration` seconds, or it is `until`.
 
     A duration is not enough before there are `least` windows. With `resume` the run exists, and its windows count.
+    After `warmup` passes the network is warmed up further until they have settled, for `settle` seconds at most.
+    `how` says how the network computes; its model, batch, seed, weights and threads are those said here.
     """
 
     model: str
@@ -42,6 +47,15 @@ class Plan:
     until: dt.datetime | None = None
     resume: bool = False
     least: int = 0
+    settle: float = 0.0
+    how: Task = field(default_factory=lambda: Task("", 1))
+
+    @property
+    def task(self) -> Task:
+        """What the workload is to load."""
+        return replace(
+            self.how, model=self.model, batch=self.batch, seed=self.seed, weights=self.weights, threads=self.threads
+        )
 
     @property
     def wanted(self) -> int | None:
@@ -100,58 +114,95 @@ def capture(bench: Bench, workload: Workload, plan: Plan, path: Path, *, progres
     """Capture one run and return its path.
 
     Order: the network is loaded, the bench set up, zero and idle recorded, the network warmed up; then record by
-    record as many windows as fit, until there are enough; then idle again.
+    record as many windows as fit, until there are enough; then idle again. If the memory does not suffice or the
+    workload's process ends, that is the run's outcome: its file has what was recorded until then.
 
     Raises
     ------
     WorkloadError
-        The network cannot be loaded or its process ends; what was recorded is kept.
+        The workload cannot do what it was asked.
     InstrumentError
         An instrument refuses or falls silent; what was recorded is kept.
     """
     progress.step(f"loading {plan.model}")
-    loaded = workload.load(plan.model, plan.batch, seed=plan.seed, weights=plan.weights, threads=plan.threads)
+    loaded, failed = None, None
+    try:
+        loaded = workload.load(plan.task)
+    except (OutOfMemoryError, WorkloadEndedError) as error:
+        failed = error
     recording = Recording(
         bench,
         path,
         idle=plan.idle,
         model=plan.model,
         batch=plan.batch,
-        workload={
-            "framework": loaded.framework,
-            "device": loaded.device,
-            "threads": str(loaded.threads),
-            "parameters": str(loaded.parameters),
-            "input": "x".join(str(size) for size in loaded.input_shape),
-            "seed": str(plan.seed),
-            "weights": str(plan.weights) if plan.weights else "random",
-            "warm-up": str(plan.warmup),
-        },
+        workload=_said(plan, loaded),
         resume=plan.resume,
     )
+    if failed is not None:
+        recording.end_without(failed, failed.outcome)
+        return path
     deadline = None if plan.until is None else bench.clock.now() + int(_left(plan.until) * 1e9)
     progress.step("setting up the bench, zero and idle")
     with recording:
-        progress.step(f"warming up {plan.model}")
-        warm = workload.warm_up(plan.warmup)
-        if warm:
-            recording.expect(max(warm[1:] or warm))  # the first pass is slower than any later one
-        if recording.has_choice:
-            progress.step("choosing the scope's screen")
-            with recording.ranging():
-                workload.run(EVERY, recording.room)  # with the marker: a simulated board draws power only then
-        timed = recording.timed
-        while not stop.asked and (share := _share(plan, recording.window_count, timed)) < 1:
-            if deadline is not None and bench.clock.now() >= deadline:
-                break
-            progress.done(share)
-            progress.step(f"record {recording.record_count + 1}: {recording.window_count} windows so far")
-            timed += _one_record(recording, workload, plan, timed)
-        progress.done(1.0)
+        try:
+            _warm_up(recording, workload, plan, progress)
+            timed = recording.timed
+            while not stop.asked and (share := _share(plan, recording.window_count, timed)) < 1:
+                if deadline is not None and bench.clock.now() >= deadline:
+                    break
+                progress.done(share)
+                progress.step(f"record {recording.record_count + 1}: {recording.window_count} windows so far")
+                timed += _one_record(recording, workload, plan, timed)
+            progress.done(1.0)
+        except (OutOfMemoryError, WorkloadEndedError) as error:
+            recording.ended_by(error, error.outcome)
         progress.step("idle again")
         if stop.asked:
             recording.note("stopped by Ctrl-C before all windows were timed")
+            recording.outcome = Outcome.STOPPED
     return path
+
+
+def _said(plan: Plan, loaded: Loaded | None) -> dict[str, str]:
+    """What the run file says of the workload."""
+    task = plan.task
+    said = {
+        "seed": str(task.seed),
+        "weights": str(task.weights) if task.weights else "random",
+        "dtype": task.dtype,
+        "warm-up": f"{plan.warmup} passes, and until settled for {plan.settle:g} s at most",
+        "window": "copies and pass" if task.copies else "pass",
+    }
+    said |= {name: "on" for name in ("channels_last", "compile", "autotune", "tf32") if getattr(task, name)}
+    if loaded is None:
+        return said
+    return said | {
+        "framework": loaded.framework,
+        "device": loaded.device,
+        "threads": str(loaded.threads),
+        "input": "x".join(str(size) for size in loaded.input_shape),
+        "marker takes": f"{loaded.marker_seconds * 1e6:.3g} us",
+        **({} if loaded.parameters is None else {"parameters": str(loaded.parameters)}),
+        **loaded.details,
+    }
+
+
+def _warm_up(recording: Recording, workload: Workload, plan: Plan, progress: Progress) -> None:
+    """Warm the network up, so that the first record is long enough, and have the scope's screen chosen."""
+    progress.step(f"warming up {plan.model}")
+    warm = workload.warm_up(plan.warmup, plan.settle)
+    if warm:
+        recording.log(Log("warm_up", {"seconds": warm}, {"seconds": "s"}))
+        recording.expect(max(warm[1:] or warm))  # the first pass is slower than any later one
+    if plan.settle and not settled(warm):
+        recording.note(
+            f"the warm-up had not settled after {plan.settle:g} s: the last of {len(warm)} passes differ by 1 % or more"
+        )
+    if recording.has_choice:
+        progress.step("choosing the scope's screen")
+        with recording.ranging():
+            workload.run(EVERY, recording.room)  # with the marker: a simulated board draws power only then
 
 
 def _share(plan: Plan, windows: int, timed: float) -> float:
@@ -174,16 +225,25 @@ def _one_record(recording: Recording, workload: Workload, plan: Plan, timed: flo
     wanted = EVERY if plan.wanted is None else plan.wanted - recording.window_count
     if plan.duration is not None and recording.longest > 0:
         wanted = min(wanted, max(1, math.ceil((plan.duration - timed) / recording.longest)))
-    spans = workload.run(wanted, recording.open_record())
-    if not spans:
+    passes = workload.run(wanted, recording.open_record())
+    if not passes:
         # Slower than while warming up: the record was too short after all, the next one is longer.
         recording.cancel_record()
         recording.expect(recording.room)
         return 0.0
-    for start, stop in spans:
-        recording.add_window(start, stop, plan.batch)
+    first = recording.window_count
+    for it in passes:
+        recording.add_window(it.start, it.stop, plan.batch)
     recording.close_record()
-    return sum(stop - start for start, stop in spans) * 1e-9
+    recording.log(_timings(passes, first))
+    return sum(it.seconds for it in passes)
+
+
+def _timings(passes: tuple[Timed, ...], first: int) -> Log:
+    """How long the parts of each window took."""
+    parts = ("forward", "copy_in", "copy_out", "device")
+    columns = {name: [getattr(it, name) for it in passes] for name in parts}
+    return Log("passes", {"window": [*range(first, first + len(passes))], **columns}, dict.fromkeys(parts, "s"))
 
 
 def default_path(model: str, batch: int) -> Path:

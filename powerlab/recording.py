@@ -1,7 +1,7 @@
 """Recording a run: records armed around windows, fetched, and made durable one by one."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -14,7 +14,9 @@ from powerlab.workload import WorkloadError
 from powerlab_instruments.errors import NoAnswer
 from powerlab_traces.chain import CurrentChain, SupplyReading
 from powerlab_traces.errors import PowerlabError, TraceError
+from powerlab_traces.log import Log
 from powerlab_traces.record import Record, RecordKind
+from powerlab_traces.run import Outcome
 from powerlab_traces.store import RunWriter
 from powerlab_traces.window import HostWindow
 
@@ -60,6 +62,7 @@ class Recording:
         resume: bool = False,
     ) -> None:
         self.bench, self.path, self.idle = bench, path, idle
+        self.outcome = Outcome.COMPLETE  # what the file will say
         self._resume = resume
         self._model, self._batch, self._workload = model, batch, workload or {}
         self._notes: list[str] = []
@@ -97,6 +100,30 @@ class Recording:
             self._end_early(error)
             raise
         return self
+
+    def end_without(self, error: WorkloadError, outcome: Outcome) -> None:
+        """Write the run of a workload that did not even load: no record, nothing set, nothing switched on."""
+        self._writer = RunWriter(self.path, resume=self._resume)
+        try:
+            self._take_up()
+            self._describe()
+            self.ended_by(error, outcome)
+            self._writer.finish(notes=self.bench.notes + self._notes, outcome=self.outcome)
+        except BaseException:
+            self._writer.abandon()
+            raise
+
+    def ended_by(self, error: WorkloadError, outcome: Outcome) -> None:
+        """Note that the workload has ended so. What was recorded counts, the record that is armed is given up.
+
+        A process that crashed may have left the marker high: it is lowered from here, where that can be done.
+        """
+        self.outcome = outcome
+        self.note(str(error))
+        with suppress(PowerlabError):
+            self.bench.marker.low()
+        if self._open is not None:
+            self.cancel_record()
 
     def _take_up(self) -> None:
         """Go on counting where the run to resume had come to."""
@@ -401,11 +428,15 @@ class Recording:
         if text not in self._notes:
             self._notes.append(text)
 
+    def log(self, log: Log) -> None:
+        """Store what was noted beside the records; rows of the same log follow each other."""
+        self._writer.add_log(log)
+
     def _finish(self) -> None:
         for instrument in (self.bench.scope, self.bench.supply):
             for entry in instrument.errors():
                 self.note(f"{instrument.model} had {entry} in its queue at the end")
-        self._writer.finish(notes=self.bench.notes + self._notes, truth=self.bench.truth())
+        self._writer.finish(notes=self.bench.notes + self._notes, truth=self.bench.truth(), outcome=self.outcome)
         self.bench.recorded = self.path
 
     def _end_early(self, error: BaseException) -> None:
@@ -422,5 +453,6 @@ class Recording:
             truth = self.bench.truth()
         except PowerlabError:  # the simulated bench may be what ended the run
             truth = None
-        self._writer.finish(notes=self.bench.notes + self._notes, truth=truth)
+        outcome = Outcome.STOPPED if isinstance(error, KeyboardInterrupt) else Outcome.FAILED
+        self._writer.finish(notes=self.bench.notes + self._notes, truth=truth, outcome=outcome)
         error.add_note(f"what was recorded is in {self.path}")

@@ -14,6 +14,7 @@ from powerlab_analysis.quantity import Quantity, prefixed
 from powerlab_analysis.result import BudgetTerm, Result
 from powerlab_analysis.statistics import Summary
 from powerlab_analysis.verdict import Verdict
+from powerlab_traces.run import Outcome
 from powerlab_traces.window import DroppedWindow
 
 SCHEMA: Final = "powerlab.result/1"
@@ -63,6 +64,7 @@ def result_object(result: Result, path: Path) -> dict[str, Any]:
         "batch": result.batch,
         "sample_rate": result.sample_rate,
         "protocol": result.protocol,
+        "outcome": result.outcome.value,
         "windows": {
             "kept": len(result.kept),
             "alignment": result.alignment,
@@ -102,6 +104,8 @@ def print_result(result: Result, path: Path) -> None:
         table.add_row("SIMULATED", "the current of this run is computed, not measured", style="bold")
     table.add_row("model", result.model)
     table.add_row("batch", "images vary" if result.batch is None else str(result.batch))
+    if result.outcome is not Outcome.COMPLETE:
+        table.add_row("outcome", result.outcome.value, style="bold")
     table.add_row("windows", f"{len(result.kept)} kept, {len(result.dropped)} dropped")
     for name, heading in QUANTITIES.items():
         table.add_row(heading, _said(result, name))

@@ -75,6 +75,7 @@ def analyse(run: Run, protocol: Protocol = QUICK) -> Result:
         protocol=protocol.name,
         verdicts=verdicts,
         notes=(*run.notes, *reference.notes, *_remarks(seen, model)),
+        outcome=run.outcome,
     )
 
 

@@ -9,6 +9,7 @@ from powerlab_analysis.quantity import Quantity
 from powerlab_analysis.statistics import Summary
 from powerlab_analysis.verdict import Effect, Verdict
 from powerlab_traces.chain import CurrentChain, SupplyLimits
+from powerlab_traces.run import Outcome
 from powerlab_traces.window import DroppedWindow, Window
 
 # The quantities of a result, in the order people read them, with their units.
@@ -119,6 +120,7 @@ class Result:
     protocol: str = "quick"
     verdicts: tuple[Verdict, ...] = ()
     notes: tuple[str, ...] = ()
+    outcome: Outcome = Outcome.COMPLETE  # of the capture
 
     @property
     def budget(self) -> tuple[BudgetTerm, ...]:

@@ -3,7 +3,9 @@
 import datetime as dt
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -18,10 +20,13 @@ from powerlab.progress import ProgressBar, Silence
 from powerlab.protocoloption import protocol_option
 from powerlab.report import print_result, result_object
 from powerlab.simulation import simulated_bench
+from powerlab.taskoptions import Batches, task_of, task_options
 from powerlab.workload.process import WorkloadProcess
 from powerlab_analysis.protocols import PROTOCOLS
+from powerlab_traces.run import Outcome
 from powerlab_traces.store import check_writable
 
+PLACE = "{batch}"
 SPARE = 1.02  # of a protocol's duration, so that a window that does not count costs nothing
 
 
@@ -30,14 +35,26 @@ SPARE = 1.02  # of a protocol's duration, so that a window that does not count c
     epilog="Example: powerlab capture --model vgg16 --batch 2 --windows 20 --bench bench.toml -o vgg16.h5",
 )
 @click.option("--model", required=True, help="Network (`powerlab models` lists them), or package.module:factory.")
-@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Images in one window.")
+@click.option(
+    "--batch",
+    "batches",
+    type=Batches(),
+    default="1",
+    show_default=True,
+    help="Images in one window; several, as 1,2,4, are captured one after the other into a file each.",
+)
 @click.option(
     "--bench",
     "bench_file",
     type=click.Path(path_type=Path),
     help="Bench file of the hardware. Without it a simulated bench is started.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Run file. Default: a dated name in this folder.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Run file; of several batches {batch} in it stands for each. Default: a dated name in this folder.",
+)
 @click.option(
     "--windows",
     type=click.IntRange(min=1),
@@ -49,11 +66,15 @@ SPARE = 1.02  # of a protocol's duration, so that a window that does not count c
 @click.option(
     "--warmup", type=click.IntRange(min=0), default=3, show_default=True, help="Batches before the first window."
 )
-@click.option("--idle", type=Duration(), default=1.0, show_default="1s", help="Length of the idle records; 0 for none.")
-@click.option("--weights", type=click.Path(path_type=Path), help="State dict of the network. Default: random weights.")
 @click.option(
-    "--threads", type=click.IntRange(min=1), help="Processor threads of the network. Default: torch's choice."
+    "--settle",
+    type=Duration(),
+    default=10.0,
+    show_default="10s",
+    help="Go on warming up until ten batches differ by less than 1 %, but no longer than this.",
 )
+@click.option("--idle", type=Duration(), default=1.0, show_default="1s", help="Length of the idle records; 0 for none.")
+@task_options
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights, input and simulated bench."
 )
@@ -63,7 +84,7 @@ SPARE = 1.02  # of a protocol's duration, so that a window that does not count c
 def command(
     *,
     model: str,
-    batch: int,
+    batches: tuple[int, ...],
     bench_file: Path | None,
     output: Path | None,
     windows: int | None,
@@ -71,50 +92,96 @@ def command(
     until: dt.datetime | None,
     resume: bool,
     warmup: int,
+    settle: float,
     idle: float,
-    weights: Path | None,
-    threads: int | None,
     seed: int,
     protocol: str,
     as_json: bool,
     quiet: bool,
+    **task: Any,
 ) -> int:
     """Run a network in timed windows on the bench, store the run, and print what it costs.
 
     Without --bench everything runs on a simulated bench: the network is real, its current is not. The first Ctrl-C
-    ends the capture after the record in flight and keeps what was recorded.
+    ends the capture after the record in flight and keeps what was recorded. A network that does not fit the memory, or
+    a workload that crashes, is an outcome: it is stored, and the exit status is 1.
     """
     find(model)
     if duration is not None and duration <= 0:
         raise click.BadParameter("give a time above 0", param_hint="--duration")
     if resume and output is None:
         raise click.UsageError("--resume needs the name of the run file, with -o", click.get_current_context())
-    path = output or default_path(model, batch)
-    if not resume:
-        check_writable(path)
     asked = PROTOCOLS[protocol]
     least = 0
     if windows is None and duration is None and until is None and asked.seconds:
         duration, least = SPARE * asked.seconds, asked.windows
-    warmup = max(warmup, asked.warm_up) if _by_default("warmup") else warmup
-    idle = max(idle, asked.idle_seconds) if _by_default("idle") else idle
-    plan = Plan(model, batch, windows, duration, warmup, idle, seed, weights, threads, until, resume, least)
-    progress = Silence() if quiet or not sys.stderr.isatty() else ProgressBar(Console(stderr=True))
+    how = task_of(task, model=model, batch=1, seed=seed)
+    plan = Plan(
+        model,
+        batches[0],
+        windows,
+        duration,
+        max(warmup, asked.warm_up) if _by_default("warmup") else warmup,
+        max(idle, asked.idle_seconds) if _by_default("idle") else idle,
+        seed,
+        how.weights,
+        how.threads,
+        until,
+        resume,
+        least,
+        settle,
+        how,
+    )
+    paths = _paths(model, batches, output)
+    if not resume:
+        for path in paths.values():
+            check_writable(path)
+    status = 0
+    for batch, path in paths.items():
+        status = max(status, _capture(replace(plan, batch=batch), path, bench_file, protocol, _Said(as_json, quiet)))
+    return status
+
+
+class _Said(NamedTuple):
+    """How much is said, and to whom."""
+
+    as_json: bool
+    quiet: bool
+
+
+def _paths(model: str, batches: tuple[int, ...], output: Path | None) -> dict[int, Path]:
+    """The run file of each batch.
+
+    Raises
+    ------
+    click.UsageError
+        One name for several.
+    """
+    if output is None:
+        return {batch: default_path(model, batch) for batch in batches}
+    if len(batches) > 1 and PLACE not in output.name:
+        raise click.UsageError(f"several batches need a file each: write {PLACE} in the name -o, as in run-b{PLACE}.h5")
+    return {batch: output.with_name(output.name.replace(PLACE, str(batch))) for batch in batches}
+
+
+def _capture(plan: Plan, path: Path, bench_file: Path | None, protocol: str, said: _Said) -> int:
+    """Capture one run and print its result."""
+    progress = Silence() if said.quiet or not sys.stderr.isatty() else ProgressBar(Console(stderr=True))
     with progress, stop_on_interrupt(progress.say) as stop:
         progress.step("opening the bench")
-        bench = open_bench(bench_file) if bench_file else simulated_bench(seed=seed)
+        bench = open_bench(bench_file) if bench_file else simulated_bench(seed=plan.seed)
         with bench, WorkloadProcess(marker=bench.file.raised) as workload:
             capture(bench, workload, plan, path, progress=progress, stop=stop)
     result = analyse(path, protocol)
-    if as_json:
+    if said.as_json:
         click.echo(json.dumps(result_object(result, path), allow_nan=False))
-    elif quiet:
+    elif said.quiet:
         click.echo(path)
     else:
         print_result(result, path)
     if stop.asked:
         raise KeyboardInterrupt
-    return 0 if result.energy_per_image is not None else 1
+    return 0 if result.energy_per_image is not None and result.outcome is Outcome.COMPLETE else 1
 
 
 def _by_default(name: str) -> bool:

@@ -61,11 +61,13 @@ def _about(run: StoredRun, file: Path) -> Table:
         ("model", it.model),
         ("batch", "varies" if it.batch is None else str(it.batch)),
         ("windows", str(len(run.windows))),
+        ("outcome", run.outcome.value),
         *((f"workload {name}", value) for name, value in it.workload.items()),
         *it.instruments.items(),
         ("probe set", f"{run.chain.sensitivity:g} V/A, turns {run.chain.turns}"),
         *((name, version) for name, version in it.software.items()),
         *((f"host {name}", value) for name, value in it.host.items()),
+        *((f"log {log.name}", f"{log.rows} rows of {', '.join(log.columns)}") for log in run.logs.values()),
     ]
     return _named(rows)
 

@@ -1,16 +1,18 @@
 """The workload's own process: requests come in on stdin, answers go out on stdout, one JSON object a line.
 
-It greets with `{"protocol": "powerlab.workload/1"}`. A request is `{"id": 1, "request": NAME, ...}`; its answer
+It greets with `{"protocol": "powerlab.workload/2"}`. A request is `{"id": 1, "request": NAME, ...}`; its answer
 `{"id": 1, "answer": ...}` or, for what the user can put right, `{"id": 1, "error": "one line", "kind": ...}`
 with kind `memory` when the memory did not suffice and `other` else.
 
 load
-    `model`, `batch`, `seed`, `weights` (a path or null), `marker` (see `powerlab.marker.open_marker`), `threads`
-    (a number or null). Answers the fields of `powerlab.workload.Loaded`.
+    `task` (the fields of `powerlab.workload.Task`), `marker` (see `powerlab.marker.open_marker`). Answers the fields
+    of `powerlab.workload.Loaded`.
 warmup
-    `count`. Answers the seconds of each pass.
+    `count`, `settle`. Answers the seconds of each pass.
 run
-    `windows`, `seconds`, `gap`. Answers `[start, stop]` of each window, in nanoseconds of the host's clock.
+    `windows`, `seconds`, `gap`. Answers the fields of `powerlab.workload.Timed` of each window, a list each.
+now
+    Answers the time of this machine's clock, in nanoseconds.
 quit
     Answers null and ends.
 
@@ -28,18 +30,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict
-from pathlib import Path
 from queue import SimpleQueue
+from statistics import median
 from typing import IO, TYPE_CHECKING, Any
 
 from powerlab.marker import Marker, NoMarker, open_marker
-from powerlab.workload import PROTOCOL, OutOfMemoryError, WorkloadError
-from powerlab.workload.pace import Pace
+from powerlab.workload import PROTOCOL, OutOfMemoryError, Task, Timed, WorkloadError
+from powerlab.workload.pace import Pace, warm_up
 from powerlab_traces.clock import HostClock
 from powerlab_traces.errors import PowerlabError
 
 if TYPE_CHECKING:
     from powerlab.workload.inference import Inference
+
+TRIES = 101  # of the marker, to know how long driving it takes
 
 
 class Requests:
@@ -92,13 +96,15 @@ class Service:
             case "load":
                 return self._load(request)
             case "warmup":
-                return self._warm_up(request["count"])
+                return self._warm_up(request["count"], request["settle"])
             case "run":
                 return self._run(request["windows"], request["seconds"], request["gap"])
+            case "now":
+                return self._clock.now()
             case "quit":
                 return None
             case other:
-                raise WorkloadError(f"unknown request {other!r}: send load, warmup, run or quit")
+                raise WorkloadError(f"unknown request {other!r}: send load, warmup, run, now or quit")
 
     def close(self) -> None:
         """Leave the marker low."""
@@ -110,28 +116,31 @@ class Service:
         self._marker.close()
         self._marker = NoMarker(self._clock)
         self._marker = open_marker(request["marker"], self._clock)
-        weights = request["weights"]
-        self._inference = self._make(
-            request["model"],
-            request["batch"],
-            seed=request["seed"],
-            weights=None if weights is None else Path(weights),
-            threads=request["threads"],
-        )
-        return asdict(self._inference.loaded)
+        self._inference = self._make(Task.heard(request["task"]))
+        return asdict(self._inference.loaded) | {"marker_seconds": self._marker_seconds()}
 
-    def _warm_up(self, count: int) -> list[float]:
+    def _marker_seconds(self) -> float:
+        """How long driving the marker takes; it is low already, and stays so."""
+        taken = []
+        for _ in range(TRIES):
+            before = self._clock.now()
+            self._marker.low()
+            taken.append((self._clock.now() - before) * 1e-9)
+        return median(taken)
+
+    def _warm_up(self, count: int, settle: float) -> list[float]:
         inference, silent = self._ready(), NoMarker(self._clock)
-        seconds = []
-        for _ in range(count):
-            if self._closed.is_set():
-                break
-            start, stop = inference.window(silent)
-            seconds.append((stop - start) * 1e-9)
+        seconds = warm_up(
+            lambda: inference.window(silent).seconds,
+            self._clock,
+            count=count,
+            settle=settle,
+            goes_on=lambda: not self._closed.is_set(),
+        )
         self._pace.warmed_up(seconds)
         return seconds
 
-    def _run(self, windows: int, seconds: float, gap: float) -> list[tuple[int, int]]:
+    def _run(self, windows: int, seconds: float, gap: float) -> list[Timed]:
         inference, marker = self._ready(), self._marker
         gc.disable()  # a collection of torch's many objects takes tens of milliseconds
         try:

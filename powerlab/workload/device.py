@@ -1,28 +1,79 @@
-"""Where a network computes, and how to wait for it there."""
+"""Where a network computes, how to wait for it there, and how its own clock times it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
+from powerlab.workload import Task, WorkloadError
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A processor that runs networks. `synchronise` returns when all work given to it is done."""
+    """A processor that runs networks. `synchronise` returns when all work given to it is done.
+
+    `begin` and `end` mark a stretch of its work, `elapsed` are the seconds between the two by its own clock, once it
+    is synchronised; None where it has none.
+    """
 
     name: str
     place: torch.device
     synchronise: Callable[[], None]
+    begin: Callable[[], None]
+    end: Callable[[], None]
+    elapsed: Callable[[], float | None]
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it has a memory of its own, so that input and scores are copied."""
+        return self.place.type != "cpu"
 
 
-def find_device() -> Device:
-    """The first GPU that torch can use, else the CPU.
+def find_device(task: Task) -> Device:
+    """The device that the task names, set up as it says.
 
-    On a GPU convolutions compute in full single precision: torch would let newer ones round to TF32, and what
-    was measured would depend on the GPU's age.
+    Unless it says otherwise, convolutions and products of matrices compute in full single precision: torch would let
+    newer GPUs round to TF32, and what was measured would depend on the GPU's age.
+
+    Raises
+    ------
+    WorkloadError
+        There is no such device on this machine.
     """
-    if torch.cuda.is_available():
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cuda.matmul.allow_tf32 = False
-        return Device(torch.cuda.get_device_name(), torch.device("cuda"), torch.cuda.synchronize)
-    return Device("cpu", torch.device("cpu"), lambda: None)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = task.tf32
+    torch.backends.cudnn.benchmark = task.autotune
+    kind, _, number = task.device.partition(":")
+    if kind == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    match kind:
+        case "cpu" if not number:
+            return Device("cpu", torch.device("cpu"), _nothing, _nothing, _nothing, _nothing)
+        case "cuda" if not number or number.isdecimal():
+            return _cuda(int(number or 0))
+        case "mps" if not number:
+            if not torch.backends.mps.is_available():
+                raise WorkloadError("there is no Apple GPU that torch can use here; give another --device")
+            return Device("mps", torch.device("mps"), torch.mps.synchronize, _nothing, _nothing, _nothing)
+    raise WorkloadError(f"device {task.device!r}: give auto, cpu, cuda, cuda:1 and so on, or mps")
+
+
+def _nothing() -> None:
+    """Nothing to do, or nothing known."""
+
+
+def _cuda(number: int) -> Device:
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if number >= count:
+        there = f"there are {count}, cuda:0 to cuda:{count - 1}" if count else "there is none that torch can use"
+        raise WorkloadError(f"there is no GPU cuda:{number} here, {there}; give another --device")
+    place = torch.device("cuda", number)
+    torch.cuda.set_device(place)
+    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    return Device(
+        torch.cuda.get_device_name(place),
+        place,
+        torch.cuda.synchronize,
+        first.record,
+        last.record,
+        lambda: first.elapsed_time(last) * 1e-3,
+    )

@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, Any, Final, Self
 
-from powerlab.workload import GAP, PROTOCOL, Loaded, OutOfMemoryError, WorkloadError
+from powerlab.workload import GAP, PROTOCOL, Loaded, OutOfMemoryError, Task, Timed, WorkloadEndedError, WorkloadError
 
 _LAST_WORDS: Final = 65536  # bytes of the process's stderr that are searched for its last line
 
@@ -26,7 +26,7 @@ class WorkloadProcess:
     request may take beyond those it was given; after `grace` seconds a child that does not end is killed.
 
     Every method raises `WorkloadError` in one line when the child says that the user can put something right,
-    when it has ended, or stays silent; `OutOfMemoryError` when network and batch do not fit.
+    `WorkloadEndedError` when it has ended or stays silent, `OutOfMemoryError` when network and batch do not fit.
     """
 
     def __init__(self, *, marker: str = "none", timeout: float = 600.0, grace: float = 5.0) -> None:
@@ -61,35 +61,19 @@ class WorkloadProcess:
         """The child's process number."""
         return self._process.pid
 
-    def load(
-        self,
-        model: str,
-        batch: int,
-        *,
-        seed: int = 0,
-        weights: Path | None = None,
-        threads: int | None = None,
-    ) -> Loaded:
+    def load(self, task: Task) -> Loaded:
         """Load a network in the child; see `Workload.load`."""
-        answer = self._ask(
-            "load",
-            model=model,
-            batch=batch,
-            seed=seed,
-            weights=None if weights is None else str(weights),
-            marker=self._marker,
-            threads=threads,
-        )
+        answer = self._ask("load", task=task.said(), marker=self._marker)
         return Loaded(**answer | {"input_shape": tuple(answer["input_shape"])})
 
-    def warm_up(self, count: int) -> tuple[float, ...]:
+    def warm_up(self, count: int, settle: float = 0.0) -> tuple[float, ...]:
         """Run passes without marker; see `Workload.warm_up`."""
-        return tuple(self._ask("warmup", count=count))
+        return tuple(self._ask("warmup", patience=settle, count=count, settle=settle))
 
-    def run(self, windows: int, seconds: float, gap: float = GAP) -> tuple[tuple[int, int], ...]:
+    def run(self, windows: int, seconds: float, gap: float = GAP) -> tuple[Timed, ...]:
         """Run windows; see `Workload.run`."""
         answer = self._ask("run", patience=seconds, windows=windows, seconds=seconds, gap=gap)
-        return tuple((start, stop) for start, stop in answer)
+        return tuple(Timed(*it) for it in answer)
 
     def close(self) -> None:
         """End the child. It finishes the window that is running and leaves the marker low."""
@@ -130,7 +114,7 @@ class WorkloadProcess:
         except Empty as error:
             self._process.kill()
             self.close()
-            raise WorkloadError(
+            raise WorkloadEndedError(
                 f"the workload's process did not answer {request!r} within {self._timeout:g} s beyond what it was "
                 "given and was ended; allow a longer timeout, or take a smaller batch"
             ) from error
@@ -144,7 +128,7 @@ class WorkloadProcess:
             self._lines.put(line)
         self._lines.put(None)
 
-    def _ended(self, request: str) -> WorkloadError:
+    def _ended(self, request: str) -> WorkloadEndedError:
         """The child is no more: close, and say how it ended and what it said last."""
         self._wait_or_kill()
         self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - _LAST_WORDS))
@@ -152,7 +136,7 @@ class WorkloadProcess:
         last = next((line.strip() for line in reversed(said) if line.strip()), "")
         self.close()
         status = _ending(self._process.returncode)
-        return WorkloadError(
+        return WorkloadEndedError(
             f"the workload's process ended during {request!r}: {status}" + (f"; its last line: {last}" if last else "")
         )
 

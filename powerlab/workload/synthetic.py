@@ -1,12 +1,10 @@
 """A workload that computes nothing: its windows pass on a clock, real or virtual."""
 
-from pathlib import Path
-
 import numpy as np
 
 from powerlab.marker import Marker
-from powerlab.workload import GAP, Loaded, WorkloadError
-from powerlab.workload.pace import Pace
+from powerlab.workload import GAP, Loaded, Task, Timed, WorkloadError
+from powerlab.workload.pace import Pace, warm_up
 from powerlab_traces.clock import Clock
 
 
@@ -27,28 +25,20 @@ class SyntheticWorkload:
         self._random = np.random.default_rng(seed)
         self._pace = Pace()
 
-    def load(
-        self,
-        model: str,
-        batch: int,
-        *,
-        seed: int = 0,  # noqa: ARG002 - part of the protocol; nothing is computed
-        weights: Path | None = None,  # noqa: ARG002 - likewise
-        threads: int | None = None,  # noqa: ARG002 - likewise
-    ) -> Loaded:
-        """Take the name of `model`, of which nothing is built."""
-        if batch < 1:
-            raise WorkloadError(f"batch {batch}: give 1 image or more")
+    def load(self, task: Task) -> Loaded:
+        """Take the name of the task's model, of which nothing is built."""
+        if task.batch < 1:
+            raise WorkloadError(f"batch {task.batch}: give 1 image or more")
         self._pace = Pace()
-        return Loaded(model, batch, 0, (batch,), framework="none", device="synthetic", threads=0)
+        return Loaded(task.model, task.batch, 0, (task.batch,), framework="none", device="synthetic", threads=0)
 
-    def warm_up(self, count: int) -> tuple[float, ...]:
-        """Let `count` batches pass with the marker low; their seconds."""
-        seconds = tuple(self._pass() for _ in range(count))
+    def warm_up(self, count: int, settle: float = 0.0) -> tuple[float, ...]:
+        """Let batches pass with the marker low, as `Workload.warm_up` says."""
+        seconds = tuple(warm_up(self._pass, self._clock, count=count, settle=settle))
         self._pace.warmed_up(seconds)
         return seconds
 
-    def run(self, windows: int, seconds: float, gap: float = GAP) -> tuple[tuple[int, int], ...]:
+    def run(self, windows: int, seconds: float, gap: float = GAP) -> tuple[Timed, ...]:
         """Let windows pass as `Workload.run` says."""
         return tuple(self._pace.run(self._window, self._clock, windows=windows, seconds=seconds, gap=gap))
 
@@ -56,10 +46,10 @@ class SyntheticWorkload:
         """Close the marker."""
         self._marker.close()
 
-    def _window(self) -> tuple[int, int]:
+    def _window(self) -> Timed:
         start = self._marker.high()
-        self._pass()
-        return start, self._marker.low()
+        forward = self._pass()
+        return Timed(start, self._marker.low(), forward)
 
     def _pass(self) -> float:
         start = self._clock.now()

@@ -23,6 +23,7 @@ from powerlab.capture import Plan, Stop, capture
 from powerlab.marker import WireMarker
 from powerlab.progress import Silence
 from powerlab.simulation import SimulatorProcess, bench_text
+from powerlab.workload import Timed
 from powerlab.workload.synthetic import SyntheticWorkload
 from powerlab_analysis.result import Result
 from powerlab_instruments.simulated.bench import SimulatedBench
@@ -214,13 +215,13 @@ class WatchedWorkload(SyntheticWorkload):
         super().__init__(bench.clock, WireMarker(wire, bench.clock), SECONDS, spread=0.02)
         self._timed, self._reached, self._runs = timed, reached, 0
 
-    def run(self, windows: int, seconds: float, gap: float = 0.005) -> tuple[tuple[int, int], ...]:
+    def run(self, windows: int, seconds: float, gap: float = 0.005) -> tuple[Timed, ...]:
         """As any workload."""
         self._runs += 1
         if self._runs == 2:
             self._reached("windows")
         spans = super().run(windows, seconds, gap)
-        self._timed += spans
+        self._timed += [(it.start, it.stop) for it in spans]
         if self._runs == 2:
             self._reached("wait")
         return spans

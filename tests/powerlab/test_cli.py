@@ -214,7 +214,8 @@ def refused_after_output(capsys: pytest.CaptureFixture[str], *arguments: str) ->
 def test_a_real_capture_prints_one_json_object_that_analyse_repeats(in_folder: Path) -> None:
     Path("tiny_model.py").write_text(TINY_MODULE)
     done = powerlab(
-        "capture", "--model", TINY, "--batch", "2", "--windows", "5", "--idle", "0.2", "-o", "r.h5", "--json",
+        "capture", "--model", TINY, "--batch", "2", "--windows", "5", "--idle", "0.2", "--settle", "0", "-o", "r.h5",
+        "--json",
         PYTHONWARNINGS="error",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -237,6 +238,7 @@ def test_a_stop_keeps_a_valid_file(in_folder: Path, how: str) -> None:
     with subprocess.Popen(
         [
             sys.executable, "-m", "powerlab", "capture", "--model", TINY, "--duration", "10min", "--idle", "0.2",
+            "--settle", "0",
             "-o", "r.h5", "--json",
         ],
         stdout=subprocess.PIPE,
