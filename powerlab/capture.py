@@ -147,13 +147,12 @@ def capture(bench: Bench, workload: Workload, plan: Plan, path: Path, *, progres
     with recording:
         try:
             _warm_up(recording, workload, plan, progress)
-            timed = recording.timed
-            while not stop.asked and (share := _share(plan, recording.window_count, timed)) < 1:
+            while not stop.asked and (share := _share(plan, recording.window_count, recording.timed)) < 1:
                 if deadline is not None and bench.clock.now() >= deadline:
                     break
                 progress.done(share)
                 progress.step(f"record {recording.record_count + 1}: {recording.window_count} windows so far")
-                timed += _one_record(recording, workload, plan, timed)
+                _one_record(recording, workload, plan)
             progress.done(1.0)
         except (OutOfMemoryError, WorkloadEndedError) as error:
             recording.ended_by(error, error.outcome)
@@ -167,6 +166,8 @@ def capture(bench: Bench, workload: Workload, plan: Plan, path: Path, *, progres
 def _said(plan: Plan, loaded: Loaded | None) -> dict[str, str]:
     """What the run file says of the workload."""
     task = plan.task
+    if task.command is not None:
+        return {"windows by": task.windows_by, **({} if loaded is None else loaded.details)}
     said = {
         "seed": str(task.seed),
         "weights": str(task.weights) if task.weights else "random",
@@ -195,7 +196,7 @@ def _warm_up(recording: Recording, workload: Workload, plan: Plan, progress: Pro
     if warm:
         recording.log(Log("warm_up", {"seconds": warm}, {"seconds": "s"}))
         recording.expect(max(warm[1:] or warm))  # the first pass is slower than any later one
-    if plan.settle and not settled(warm):
+    if warm and plan.settle and not settled(warm):
         recording.note(
             f"the warm-up had not settled after {plan.settle:g} s: the last of {len(warm)} passes differ by 1 % or more"
         )
@@ -220,23 +221,26 @@ def _left(until: dt.datetime) -> float:
     return (until - dt.datetime.now(until.tzinfo)).total_seconds()
 
 
-def _one_record(recording: Recording, workload: Workload, plan: Plan, timed: float) -> float:
-    """Run what fits into one record; the seconds its windows took, 0 if none did."""
+def _one_record(recording: Recording, workload: Workload, plan: Plan) -> None:
+    """Run what fits into one record."""
+    if plan.how.windows_by == "marker":
+        workload.run(EVERY, recording.open_record())
+        recording.close_record(pulses_of=plan.batch)
+        return
     wanted = EVERY if plan.wanted is None else plan.wanted - recording.window_count
     if plan.duration is not None and recording.longest > 0:
-        wanted = min(wanted, max(1, math.ceil((plan.duration - timed) / recording.longest)))
+        wanted = min(wanted, max(1, math.ceil((plan.duration - recording.timed) / recording.longest)))
     passes = workload.run(wanted, recording.open_record())
     if not passes:
         # Slower than while warming up: the record was too short after all, the next one is longer.
         recording.cancel_record()
         recording.expect(recording.room)
-        return 0.0
+        return
     first = recording.window_count
     for it in passes:
         recording.add_window(it.start, it.stop, plan.batch)
     recording.close_record()
     recording.log(_timings(passes, first))
-    return sum(it.seconds for it in passes)
 
 
 def _timings(passes: tuple[Timed, ...], first: int) -> Log:

@@ -11,6 +11,7 @@ from powerlab.calibration import KNOWN_FIELDS
 from powerlab.provenance import now, provenance
 from powerlab.ranging import Ranging
 from powerlab.workload import WorkloadError
+from powerlab_analysis.edges import debounced, pulses
 from powerlab_instruments.errors import NoAnswer
 from powerlab_traces.chain import CurrentChain, SupplyReading
 from powerlab_traces.errors import PowerlabError, TraceError
@@ -70,7 +71,7 @@ class Recording:
         self._stored = 0
         self._lost_before = False
         self._windows = 0
-        self.timed = 0.0  # s, of the windows that a resumed run had already
+        self.timed = 0.0  # s, of all windows so far
         self._longest = 0.0  # s, of the windows so far
         self._last_low: int | None = None
         self._open: _Open | None = None
@@ -256,10 +257,13 @@ class Recording:
         window = HostWindow(start, stop, self._windows, self._next, images, label)
         self._open.windows.append(window)
         self._windows += 1
+        self.timed += window.duration
         self._longest = max(self._longest, window.duration)
 
-    def close_record(self) -> None:
+    def close_record(self, pulses_of: int | None = None) -> None:
         """Wait for the armed record to end, fetch it, and bring it to the disk with its windows.
+
+        With `pulses_of`, its windows are the pulses that the marker has in it, of so many images each.
 
         A record whose instruments fall silent is lost: its windows stay without a record, the bench is recovered,
         and the run goes on. The second loss in a row ends it. After a record that clipped, the next one is taken on a
@@ -275,7 +279,11 @@ class Recording:
         record = None
         try:
             scope.wait(self.bench.file.timeout, clock)
-            record = self._store(RecordKind.ACTIVE, armed.armed, armed.before, armed.windows)
+            ended = clock.now()
+            record = self._fetch(RecordKind.ACTIVE, armed.armed, armed.before)
+            if pulses_of is not None:
+                self._add_pulses(record, ended, pulses_of)
+            self._store(record, armed.windows)
             self._lost_before = False
         except NoAnswer as silence:
             if self._lost_before:
@@ -376,7 +384,9 @@ class Recording:
         self._arm_now(duration)
         armed = self.bench.clock.now()
         self._wait_from(armed, duration)
-        return self._store(kind, armed, before, ())
+        record = self._fetch(kind, armed, before)
+        self._store(record, ())
+        return record
 
     def _arm_now(self, duration: float) -> None:
         self.bench.scope.arm(duration, self.bench.clock)
@@ -393,7 +403,8 @@ class Recording:
         self._writer.describe_settings(self.bench.insist(self.bench.settings))
         self.take_idle()
 
-    def _store(self, kind: RecordKind, armed: int, before: SupplyReading, windows: Sequence[HostWindow]) -> Record:
+    def _fetch(self, kind: RecordKind, armed: int, before: SupplyReading) -> Record:
+        """Read the record that has ended."""
         bench = self.bench
         wave = bench.scope.fetch(f"CHAN{bench.channel.n}", "A")
         pod = bench.scope.fetch("POD1") if kind is RecordKind.ACTIVE and bench.file.marker.bit is not None else None
@@ -407,7 +418,7 @@ class Recording:
                 f"records of {len(current) * current.interval:.3g} s come at {current.sample_rate:.6g} samples/s, "
                 f"not {wanted:.6g}: what the scope delivers is no whole multiple"
             )
-        record = Record(
+        return Record(
             index=self._next,
             kind=kind,
             current=current,
@@ -418,10 +429,24 @@ class Recording:
             before=before,
             after=after,
         )
+
+    def _store(self, record: Record, windows: Sequence[HostWindow]) -> None:
+        """Bring a record to the disk with its windows."""
         self._writer.append(record, windows)
         self._next += 1
         self._stored += 1
-        return record
+
+    def _add_pulses(self, record: Record, ended: int, images: int) -> None:
+        """Note a window for each whole pulse of the marker in a record that ended then, on the host's clock."""
+        bit = self.bench.file.marker.bit
+        if record.marker is None or bit is None:
+            raise WorkloadError(
+                "the marker is to say what a window is, and is not recorded: wire it to a digital input, D0 to D7"
+            )
+        zero = ended - round(record.marker.stop * 1e9)
+        for it in debounced(pulses(record.marker, bit), SHORTEST_GAP):
+            if not (it.cut_start or it.cut_stop):
+                self.add_window(zero + round(it.start * 1e9), zero + round(it.stop * 1e9), images)
 
     def note(self, text: str) -> None:
         """Say something that whoever reads the run should know; once is enough."""

@@ -34,7 +34,20 @@ SPARE = 1.02  # of a protocol's duration, so that a window that does not count c
     "capture",
     epilog="Example: powerlab capture --model vgg16 --batch 2 --windows 20 --bench bench.toml -o vgg16.h5",
 )
-@click.option("--model", required=True, help="Network (`powerlab models` lists them), or package.module:factory.")
+@click.option("--model", help="Network (`powerlab models` lists them), or package.module:factory.")
+@click.option(
+    "--command",
+    "own_command",
+    help="A program of your own in place of a model: runs batch after batch, prints a line start before and a line "
+    "stop after each; {batch} in it is the number of images.",
+)
+@click.option(
+    "--windows-by",
+    type=click.Choice(["lines", "marker"]),
+    default="lines",
+    show_default=True,
+    help="What says where the windows of --command are: the lines it prints, or the marker, which it raises itself.",
+)
 @click.option(
     "--batch",
     "batches",
@@ -83,7 +96,9 @@ SPARE = 1.02  # of a protocol's duration, so that a window that does not count c
 @click.option("--quiet", is_flag=True, help="No progress and no table; the file's name only.")
 def command(
     *,
-    model: str,
+    model: str | None,
+    own_command: str | None,
+    windows_by: str,
     batches: tuple[int, ...],
     bench_file: Path | None,
     output: Path | None,
@@ -106,7 +121,7 @@ def command(
     ends the capture after the record in flight and keeps what was recorded. A network that does not fit the memory, or
     a workload that crashes, is an outcome: it is stored, and the exit status is 1.
     """
-    find(model)
+    name = _name(model, own_command)
     if duration is not None and duration <= 0:
         raise click.BadParameter("give a time above 0", param_hint="--duration")
     if resume and output is None:
@@ -115,9 +130,11 @@ def command(
     least = 0
     if windows is None and duration is None and until is None and asked.seconds:
         duration, least = SPARE * asked.seconds, asked.windows
-    how = task_of(task, model=model, batch=1, seed=seed)
+    if own_command is None and windows_by != "lines":
+        raise click.UsageError("--windows-by is for --command", click.get_current_context())
+    how = task_of(task, model=name, batch=1, seed=seed, command=own_command, windows_by=windows_by)
     plan = Plan(
-        model,
+        name,
         batches[0],
         windows,
         duration,
@@ -132,7 +149,7 @@ def command(
         settle,
         how,
     )
-    paths = _paths(model, batches, output)
+    paths = _paths(name, batches, output)
     if not resume:
         for path in paths.values():
             check_writable(path)
@@ -140,6 +157,22 @@ def command(
     for batch, path in paths.items():
         status = max(status, _capture(replace(plan, batch=batch), path, bench_file, protocol, _Said(as_json, quiet)))
     return status
+
+
+def _name(model: str | None, own_command: str | None) -> str:
+    """What the run is called: the network's name, or the program's.
+
+    Raises
+    ------
+    click.UsageError
+        Both are given, or none.
+    """
+    if (model is None) == (own_command is None):
+        raise click.UsageError("give --model NAME, or --command 'PROGRAM ...'", click.get_current_context())
+    if model is not None:
+        find(model)
+        return model
+    return Path((own_command or "").split(" ")[0]).name or "command"
 
 
 class _Said(NamedTuple):

@@ -37,9 +37,10 @@ class OutOfMemoryError(WorkloadError):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a workload makes ready: a network, its input, and how it computes.
+    """What a workload makes ready: a network, its input, and how it computes; or a program that runs batches itself.
 
-    `model` and `weights` are those of `powerlab.networks.find` and `build`; `seed` also draws the input.
+    `model` and `weights` are those of `powerlab.networks.find` and `build`; `seed` also draws the input. With a
+    `command` (`powerlab.workload.command`) `model` is but a name, and of the rest only the batch counts.
     """
 
     model: str
@@ -55,6 +56,8 @@ class Task:
     autotune: bool = False  # whether cuDNN tries its algorithms out
     tf32: bool = False  # whether a GPU may round single precision to TF32
     copies: bool = False  # whether a window holds the copies to and from the device, too
+    command: str | None = None
+    windows_by: str = "lines"  # that the command prints; or marker, which it raises itself
 
     def said(self) -> dict[str, Any]:
         """The task as JSON has it."""

@@ -2,7 +2,8 @@
 
 It greets with `{"protocol": "powerlab.workload/2"}`. A request is `{"id": 1, "request": NAME, ...}`; its answer
 `{"id": 1, "answer": ...}` or, for what the user can put right, `{"id": 1, "error": "one line", "kind": ...}`
-with kind `memory` when the memory did not suffice and `other` else.
+with kind `memory` when the memory did not suffice, `ended` when the program that was measured has ended, and `other`
+else.
 
 load
     `task` (the fields of `powerlab.workload.Task`), `marker` (see `powerlab.marker.open_marker`). Answers the fields
@@ -35,13 +36,16 @@ from statistics import median
 from typing import IO, TYPE_CHECKING, Any
 
 from powerlab.marker import Marker, NoMarker, open_marker
-from powerlab.workload import PROTOCOL, OutOfMemoryError, Task, Timed, WorkloadError
+from powerlab.workload import PROTOCOL, OutOfMemoryError, Task, Timed, WorkloadEndedError, WorkloadError
+from powerlab.workload.command import Command, NoMoreWindows
 from powerlab.workload.pace import Pace, warm_up
 from powerlab_traces.clock import HostClock
 from powerlab_traces.errors import PowerlabError
 
 if TYPE_CHECKING:
     from powerlab.workload.inference import Inference
+
+    Work = Inference | Command
 
 TRIES = 101  # of the marker, to know how long driving it takes
 
@@ -80,11 +84,8 @@ class Service:
     """What the process does when asked; holds the marker and the network."""
 
     def __init__(self, closed: threading.Event) -> None:
-        # Torch is loaded here and not with the module, for it may print and stdout must have been moved by then.
-        from powerlab.workload import inference  # noqa: PLC0415 - see above
-
-        self._make = inference.Inference
-        self._inference: Inference | None = None
+        self._work: Work | None = None
+        self._by_marker = False  # whether the program raises the marker, and says nothing
         self._clock = ParentClock(closed)
         self._closed = closed
         self._marker: Marker = NoMarker(self._clock)
@@ -107,17 +108,28 @@ class Service:
                 raise WorkloadError(f"unknown request {other!r}: send load, warmup, run, now or quit")
 
     def close(self) -> None:
-        """Leave the marker low."""
+        """Leave the marker low, and end a program that was started."""
         self._marker.close()
+        if isinstance(self._work, Command):
+            self._work.close()
+        self._work = None  # free its memory before the next one needs it
 
     def _load(self, request: dict[str, Any]) -> object:
-        self._inference = None  # free its memory before the next one needs it
+        self.close()
+        task = Task.heard(request["task"])
         self._pace = Pace()
-        self._marker.close()
+        self._by_marker = task.command is not None and task.windows_by == "marker"
         self._marker = NoMarker(self._clock)
-        self._marker = open_marker(request["marker"], self._clock)
-        self._inference = self._make(Task.heard(request["task"]))
-        return asdict(self._inference.loaded) | {"marker_seconds": self._marker_seconds()}
+        if not self._by_marker:
+            self._marker = open_marker(request["marker"], self._clock)
+        if task.command is not None:
+            self._work = Command(task, request["marker"], self._closed)
+        else:
+            # Torch is loaded here and not with the module: it may print, and a program of its own needs none.
+            from powerlab.workload.inference import Inference  # noqa: PLC0415 - see above
+
+            self._work = Inference(task)
+        return asdict(self._work.loaded) | {"marker_seconds": self._marker_seconds()}
 
     def _marker_seconds(self) -> float:
         """How long driving the marker takes; it is low already, and stays so."""
@@ -129,23 +141,29 @@ class Service:
         return median(taken)
 
     def _warm_up(self, count: int, settle: float) -> list[float]:
-        inference, silent = self._ready(), NoMarker(self._clock)
-        seconds = warm_up(
-            lambda: inference.window(silent).seconds,
-            self._clock,
-            count=count,
-            settle=settle,
-            goes_on=lambda: not self._closed.is_set(),
-        )
+        work, silent = self._ready(), NoMarker(self._clock)
+        if self._by_marker:
+            return []  # the program warms up as it likes
+        with work.running():
+            seconds = warm_up(
+                lambda: work.window(silent).seconds,
+                self._clock,
+                count=count,
+                settle=settle,
+                goes_on=lambda: not self._closed.is_set(),
+            )
         self._pace.warmed_up(seconds)
         return seconds
 
     def _run(self, windows: int, seconds: float, gap: float) -> list[Timed]:
-        inference, marker = self._ready(), self._marker
+        work, marker = self._ready(), self._marker
+        if isinstance(work, Command):
+            with work.running():
+                return self._watch(work, windows, seconds)
         gc.disable()  # a collection of torch's many objects takes tens of milliseconds
         try:
             return self._pace.run(
-                lambda: inference.window(marker),
+                lambda: work.window(marker),
                 self._clock,
                 windows=windows,
                 seconds=seconds,
@@ -155,10 +173,30 @@ class Service:
         finally:
             gc.enable()
 
-    def _ready(self) -> "Inference":
-        if self._inference is None:
+    def _watch(self, command: Command, windows: int, seconds: float) -> list[Timed]:
+        """The windows of a program that keeps its own pace. Those before it ends count, then it has ended."""
+        if self._by_marker:
+            self._clock.sleep(seconds)
+            if command.ended:
+                raise command.end_error()
+            return []
+        timed: list[Timed] = []
+
+        def window() -> Timed:
+            timed.append(command.window(self._marker))
+            return timed[-1]
+
+        try:
+            return self._pace.run(window, self._clock, windows=windows, seconds=seconds, gap=0.0)
+        except NoMoreWindows:
+            if not timed:
+                raise
+            return timed
+
+    def _ready(self) -> "Work":
+        if self._work is None:
             raise WorkloadError("no network is loaded: load one first")
-        return self._inference
+        return self._work
 
 
 def main() -> None:
@@ -178,10 +216,18 @@ def main() -> None:
             try:
                 _send(answers, name | {"answer": service.answer(request)})
             except PowerlabError as error:
-                kind = "memory" if isinstance(error, OutOfMemoryError) else "other"
-                _send(answers, name | {"error": str(error), "kind": kind})
+                _send(answers, name | {"error": str(error), "kind": _kind(error)})
             if request.get("request") == "quit":
                 break
+
+
+def _kind(error: PowerlabError) -> str:
+    match error:
+        case OutOfMemoryError():
+            return "memory"
+        case WorkloadEndedError():
+            return "ended"
+    return "other"
 
 
 def _private_streams() -> tuple[IO[bytes], IO[bytes]]:

@@ -1,7 +1,7 @@
 """A network with its input on a device, ready to be timed."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -62,6 +62,10 @@ class Inference:
             device=self._device.name,
             threads=torch.get_num_threads(),
         )
+
+    def running(self) -> AbstractContextManager[None]:
+        """Nothing runs but windows."""
+        return nullcontext()
 
     @torch.inference_mode()
     def window(self, marker: Marker) -> Timed:

@@ -15,6 +15,7 @@ from typing import IO, Any, Final, Self
 
 from powerlab.workload import GAP, PROTOCOL, Loaded, OutOfMemoryError, Task, Timed, WorkloadEndedError, WorkloadError
 
+KINDS: Final = {"memory": OutOfMemoryError, "ended": WorkloadEndedError}  # of errors that the child tells
 _LAST_WORDS: Final = 65536  # bytes of the process's stderr that are searched for its last line
 
 
@@ -104,7 +105,7 @@ class WorkloadProcess:
                 self.close()
                 raise WorkloadError(f"the workload speaks {answer['protocol']}, this version {PROTOCOL}")
         if "error" in answer:
-            raise (OutOfMemoryError if answer["kind"] == "memory" else WorkloadError)(answer["error"])
+            raise KINDS.get(answer["kind"], WorkloadError)(answer["error"])
         return answer["answer"]
 
     def _next(self, request: str, deadline: float) -> dict[str, Any]:
