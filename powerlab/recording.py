@@ -136,6 +136,11 @@ class Recording:
                 f"{self.path} is of {earlier.model} with batch {earlier.batch or 'varying'}, not of {self._model} with "
                 f"batch {self._batch or 'varying'}; resume it with the same, or give another name with --output"
             )
+        if earlier.marker_bit != self.bench.file.marker.bit:
+            raise TraceError(
+                f"{self.path} was captured with the marker at another input of the scope: wire it, and write it in "
+                "bench.toml, as it was, or give another name with --output"
+            )
         self._next, self._windows = earlier.next_record, len(earlier.windows)
         self._longest = max((it.duration for it in earlier.windows), default=0.0)
         self.timed = sum(it.duration for it in earlier.windows)

@@ -103,6 +103,8 @@ def test_a_continuation_that_records_nothing_leaves_the_file_alone(open_virtual:
     before = path.read_bytes()
     with pytest.raises(TraceError, match="is of synthetic with batch 2, not of synthetic with batch 5"):
         open_virtual().capture(path, windows=4, resume=True, batch=5)
+    with pytest.raises(TraceError, match="the marker at another input"):
+        open_virtual(lambda text: text + 'input = "D1"\n').capture(path, windows=9, resume=True)
     with pytest.raises(TraceError, match="another probe, turns or supply"):
         open_virtual(turns=3).capture(path, windows=4, resume=True)
     assert path.read_bytes() == before

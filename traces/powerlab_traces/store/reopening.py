@@ -26,6 +26,7 @@ class Earlier:
 
     model: str
     batch: int | None
+    marker_bit: int | None
     chain: CurrentChain
     supply: SupplyLimits
     next_record: int  # the number of the next record
@@ -98,6 +99,7 @@ def _earlier(journal: Path) -> Earlier:
     return Earlier(
         model=description["provenance"]["model"],
         batch=description["provenance"]["batch"],
+        marker_bit=description["provenance"]["marker_bit"],
         chain=chain_said(chain),
         supply=SupplyLimits(**description["supply"]),
         next_record=last + 1,
