@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 INPUT_SHAPE: Final = (3, 224, 224)  # of an ImageNet image: channels, height, width
+BIG_INPUT_SHAPE: Final = (3, 299, 299)  # that of the later Inceptions
 
 
 class NetworkError(PowerlabError):
@@ -26,11 +27,35 @@ class NetworkError(PowerlabError):
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """Operations of one image.
+
+    `macs` are the multiplications with additions of convolutions and matrix products, one each, and nothing else.
+    `flops` counts a multiplication and an addition as two, one for each output that a bias is added to, the area of
+    the window for each output of a pooling, one for each element of an activation, as many as there are inputs for
+    each element of an element-wise sum or product, and three for each element of a softmax; batch normalisation,
+    dropout and moving data cost nothing. `flops_legacy` has the errors of the tool that the paper's figures were
+    made with: groups of convolutions are overlooked, every convolution is charged a bias, and a pooling is charged
+    for one channel.
+    """
+
+    macs: int = 0
+    flops: int = 0
+    flops_legacy: int = 0
+
+    def __add__(self, other: "Count") -> "Count":
+        """Both together."""
+        return Count(self.macs + other.macs, self.flops + other.flops, self.flops_legacy + other.flops_legacy)
+
+
+@dataclass(frozen=True, slots=True)
 class Network:
     """A network by name, and where its factory lies.
 
     `input_shape` is that of one image. `parameters` counts every trained number; it is None for a user's own
-    factory, whose module brings its weights and may say its input's shape in an attribute `input_shape`.
+    factory, whose module brings its weights and may say its input's shape in an attribute `input_shape`. `count` is
+    what `powerlab.networks.operations` counts, kept here so that nobody needs to build the network to know it, and
+    `unsupported` names what it has no rule for.
     """
 
     name: str
@@ -39,19 +64,136 @@ class Network:
     input_shape: tuple[int, ...]
     parameters: int | None
     doc: str
+    count: Count | None = None
+    unsupported: tuple[str, ...] = ()
+
+
+def _network(
+    name: str,
+    family: str,
+    parameters: int,
+    count: Count,
+    doc: str,
+    *,
+    input_shape: tuple[int, ...] = INPUT_SHAPE,
+    unsupported: tuple[str, ...] = (),
+) -> Network:
+    module, factory = f"powerlab.networks.{family}", name.replace("-", "_")
+    return Network(name, module, factory, input_shape, parameters, doc, count, unsupported)
 
 
 NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
     {
         network.name: network
         for network in (
-            Network(
-                name="vgg16",
-                module="powerlab.networks.vgg",
-                factory="vgg16",
-                input_shape=INPUT_SHAPE,
-                parameters=138_357_544,
-                doc="VGG-16, configuration D: 13 convolutions of 3x3 and 3 fully connected layers.",
+            _network(
+                "alexnet",
+                "alexnet",
+                60_965_224,
+                Count(720_608_384, 1_443_569_768, 2_264_219_873),
+                "AlexNet of BVLC: grouped convolutions, local response normalisation.",
+                unsupported=("LocalResponseNorm",),
+            ),
+            _network(
+                "bn-alexnet",
+                "alexnet",
+                60_541_992,
+                Count(649_646_624, 1_301_712_968, 1_300_627_604),
+                "AlexNet in two branches, with batch normalisation.",
+            ),
+            _network(
+                "bn-nin",
+                "nin",
+                8_655_336,
+                Count(1_259_939_840, 2_524_992_360, 2_523_653_190),
+                "Network in network with batch normalisation.",
+            ),
+            _network(
+                "enet",
+                "enet",
+                5_861_508,
+                Count(779_341_568, 1_568_317_928, 1_570_002_989),
+                "ENet for ImageNet, version 12.",
+            ),
+            _network(
+                "googlenet",
+                "googlenet",
+                6_998_552,
+                Count(1_582_671_872, 3_184_231_528, 3_171_856_558),
+                "GoogLeNet of BVLC, the first Inception.",
+                unsupported=("LocalResponseNorm",),
+            ),
+            _network(
+                "googlenet-factorised",
+                "googlenet",
+                6_991_880,
+                Count(1_498_677_248, 3_016_844_392, 3_004_469_422),
+                "GoogLeNet whose first layer sees each colour alone, as the paper counts it.",
+            ),
+            _network(
+                "vgg16",
+                "vgg",
+                138_357_544,
+                Count(15_470_264_320, 30_973_762_536, 30_967_707_900),
+                "VGG-16, configuration D: 13 convolutions of 3x3 and 3 fully connected layers.",
+            ),
+            _network(
+                "vgg19",
+                "vgg",
+                143_667_240,
+                Count(19_632_062_464, 39_299_967_976, 39_293_913_340),
+                "VGG-19, configuration E: 16 convolutions of 3x3 and 3 fully connected layers.",
+            ),
+            _network(
+                "resnet18",
+                "resnet",
+                11_689_512,
+                Count(1_814_073_344, 3_633_792_488, 3_634_473_049),
+                "ResNet-18: 8 blocks of two 3x3 convolutions.",
+            ),
+            _network(
+                "resnet34",
+                "resnet",
+                21_797_672,
+                Count(3_663_761_408, 7_335_677_416, 7_337_612_377),
+                "ResNet-34: 16 blocks of two 3x3 convolutions.",
+            ),
+            _network(
+                "resnet50",
+                "resnet",
+                25_557_032,
+                Count(4_089_184_256, 8_200_923_624, 8_210_159_193),
+                "ResNet-50: 16 bottlenecks, the size halved in their 3x3.",
+            ),
+            _network(
+                "resnet101",
+                "resnet",
+                44_601_832,
+                Count(7_801_405_440, 15_653_539_816, 15_651_661_401),
+                "ResNet-101: 33 bottlenecks; convolutions have a bias, as the released file's do.",
+            ),
+            _network(
+                "resnet152",
+                "resnet",
+                60_268_520,
+                Count(11_513_626_624, 23_099_056_104, 23_097_177_689),
+                "ResNet-152: 50 bottlenecks; convolutions have a bias, as the released file's do.",
+            ),
+            _network(
+                "inception-v3",
+                "inception_v3",
+                23_850_960,
+                Count(5_713_232_480, 11_459_963_888, 11_444_507_802),
+                "Inception-v3 with the 1008 outputs of its TensorFlow graph.",
+                input_shape=BIG_INPUT_SHAPE,
+            ),
+            _network(
+                "inception-v4",
+                "inception_v4",
+                42_679_816,
+                Count(12_253_974_624, 24_568_145_224, 24_538_254_878),
+                "Inception-v4 as published; the paper plots another size.",
+                input_shape=BIG_INPUT_SHAPE,
             ),
         )
     }
@@ -78,8 +220,8 @@ def find(model: str) -> Network:
         return Network(model, match[1], match[2], INPUT_SHAPE, None, f"{match[2]}() of {match[1]}")
     if model in NETWORKS:
         return NETWORKS[model]
-    close = difflib.get_close_matches(model.lower(), NETWORKS, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}? " if close else ""
+    close = difflib.get_close_matches(model.lower(), NETWORKS, n=2)
+    hint = f"did you mean {' or '.join(sorted(close))}? " if close else ""
     raise NetworkError(
         f"there is no network {model!r}: {hint}Known: {', '.join(NETWORKS)}; or give your own as package.module:factory"
     )

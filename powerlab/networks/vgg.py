@@ -1,12 +1,13 @@
 """The VGG family (Simonyan and Zisserman, arXiv 1409.1556)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
 _WIDTHS = (64, 128, 256, 512, 512)  # output channels of the five stages
 _HIDDEN = 4096
+_TIMM = {"pre_logits.fc1": "classifier.0", "pre_logits.fc2": "classifier.3", "head.fc": "classifier.6"}
 
 
 class VGG(nn.Module):
@@ -35,6 +36,16 @@ class VGG(nn.Module):
         scores: Tensor = self.classifier(torch.flatten(self.features(images), start_dim=1))
         return scores
 
+    def translated(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Of timm's files: it names the fully connected layers otherwise, and writes the first two as convolutions."""
+        renamed = {}
+        for key, value in state.items():
+            layer, _, part = key.rpartition(".")
+            renamed[f"{_TIMM[layer]}.{part}" if layer in _TIMM else key] = (
+                value.flatten(start_dim=1) if layer in _TIMM and part == "weight" else value
+            )
+        return renamed
+
 
 def _stages(depths: tuple[int, ...]) -> Iterator[nn.Module]:
     channels = 3
@@ -49,3 +60,8 @@ def _stages(depths: tuple[int, ...]) -> Iterator[nn.Module]:
 def vgg16() -> VGG:
     """Configuration D: 13 convolutions, 138 357 544 parameters."""
     return VGG((2, 2, 3, 3, 3))
+
+
+def vgg19() -> VGG:
+    """Configuration E: 16 convolutions, 143 667 240 parameters."""
+    return VGG((2, 2, 4, 4, 4))

@@ -35,14 +35,25 @@ def build_with_weights(network: Network, seed: int, weights: Path | None) -> nn.
     if network.parameters is None:
         module = _seeded(network, factory, seed)
     else:
-        # On the meta device a layer's own initialisation, which would take seconds, costs nothing.
-        with torch.device("meta"):
-            module = factory()
-        module = module.to_empty(device="cpu")
+        module = _outline(factory).to_empty(device="cpu")
         fill(module, seed)
     if weights is not None:
         load(module, weights)
     return module.eval().requires_grad_(requires_grad=False)
+
+
+def outline(network: Network) -> nn.Module:
+    """The network in evaluation mode, without numbers (on the meta device) where it is one of the table.
+
+    A user's factory is called as for `build`, for nobody knows whether it could do without numbers.
+
+    Raises
+    ------
+    NetworkError
+        The user's factory cannot be found, or makes no module.
+    """
+    factory = _factory(network)
+    return (_seeded(network, factory, 0) if network.parameters is None else _outline(factory)).eval()
 
 
 def fill(module: nn.Module, seed: int) -> None:
@@ -65,7 +76,7 @@ def fill(module: nn.Module, seed: int) -> None:
 
 
 def load(module: nn.Module, path: Path) -> None:
-    """Copy a file's state dict into the module.
+    """Copy a file's state dict into the module, which may translate it by a method `translated`.
 
     Raises
     ------
@@ -73,6 +84,8 @@ def load(module: nn.Module, path: Path) -> None:
         The file cannot be read, holds no state dict, or its keys or shapes are not the module's.
     """
     state = _read(path)
+    if (translated := getattr(module, "translated", None)) is not None:
+        state = translated(state)
     own = module.state_dict()
     for key in own.keys() & state.keys():
         if state[key].shape != own[key].shape:
@@ -106,6 +119,12 @@ def _factory(network: Network) -> Callable[[], nn.Module]:
         raise NetworkError(f"model {network.name}: {network.factory} is no function")
     made: Callable[[], nn.Module] = factory
     return made
+
+
+def _outline(factory: Callable[[], nn.Module]) -> nn.Module:
+    """A module on the meta device, where a layer's own initialisation, which would take seconds, costs nothing."""
+    with torch.device("meta"):
+        return factory()
 
 
 def _seeded(network: Network, factory: Callable[[], nn.Module], seed: int) -> nn.Module:
