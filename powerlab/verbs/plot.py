@@ -1,34 +1,16 @@
 """`powerlab plot FILE -o PNG`"""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from powerlab.figure import MOST_RECORDS, draw, draw_glance
+from powerlab.recordnumbers import Numbers
 from powerlab_traces.record import RecordKind
 from powerlab_traces.run import Run
 from powerlab_traces.store import StoredRun, open_run
 from powerlab_traces.store.kind import Kind, kind_of
-
-
-class Numbers(click.ParamType[range]):
-    """Numbers of records: one, or a first and a last."""
-
-    name = "FIRST..LAST"
-
-    def convert(self, value: str | range, param: click.Parameter | None, ctx: click.Context | None) -> range:
-        """The numbers."""
-        if isinstance(value, range):
-            return value
-        match = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", value.strip())
-        if match is None:
-            self.fail(f"{value!r} is no number of a record; write it like 3 or 3..8", param, ctx)
-        first, last = int(match[1]), int(match[2] or match[1])
-        if last < first:
-            self.fail(f"{value!r} ends before it begins; write it like 3..8", param, ctx)
-        return range(first, last + 1)
 
 
 @click.command("plot", epilog="Example: powerlab plot vgg16.h5 -o vgg16.png --records 3..8")
