@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from powerlab.importing import ImportedResult, analyse_import, import_run, open_import
     from powerlab.recording import Recording
     from powerlab.simulation import simulated_bench
+    from powerlab.spectra import spectrum
+    from powerlab.validation.evaluation import accuracy
+    from powerlab.validation.score import Accuracy
     from powerlab.windowtable import windows_table
     from powerlab_analysis.changepoint import find_windows
+    from powerlab_analysis.compare import Comparison, compare
     from powerlab_analysis.quantity import Quantity
     from powerlab_analysis.result import Result
+    from powerlab_analysis.spectra import Spectra
     from powerlab_traces.averaging import averaged
     from powerlab_traces.errors import PowerlabError
     from powerlab_traces.importers import Imported, ImportOptions
@@ -31,7 +36,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Accuracy": "powerlab.validation.score",
     "Bench": "powerlab.bench",
+    "Comparison": "powerlab_analysis.compare",
     "ImportOptions": "powerlab_traces.importers",
     "Imported": "powerlab_traces.importers",
     "ImportedResult": "powerlab.importing",
@@ -42,18 +49,22 @@ _HOMES = {
     "Recording": "powerlab.recording",
     "Result": "powerlab_analysis.result",
     "Run": "powerlab_traces.run",
+    "Spectra": "powerlab_analysis.spectra",
     "Table": "powerlab_traces.table",
     "Trace": "powerlab_traces.trace",
     "Window": "powerlab_traces.window",
+    "accuracy": "powerlab.validation.evaluation",
     "analyse": "powerlab.analysing",
     "analyse_import": "powerlab.importing",
     "averaged": "powerlab_traces.averaging",
+    "compare": "powerlab_analysis.compare",
     "find_windows": "powerlab_analysis.changepoint",
     "import_run": "powerlab.importing",
     "open_bench": "powerlab.bench",
     "open_import": "powerlab.importing",
     "open_run": "powerlab_traces.store",
     "simulated_bench": "powerlab.simulation",
+    "spectrum": "powerlab.spectra",
     "to_pandas": "powerlab_traces.views",
     "to_torch": "powerlab_traces.views",
     "to_xarray": "powerlab_traces.views",
@@ -61,7 +72,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "Accuracy",
     "Bench",
+    "Comparison",
     "ImportOptions",
     "Imported",
     "ImportedResult",
@@ -72,19 +85,23 @@ __all__ = [
     "Recording",
     "Result",
     "Run",
+    "Spectra",
     "Table",
     "Trace",
     "Window",
     "__version__",
+    "accuracy",
     "analyse",
     "analyse_import",
     "averaged",
+    "compare",
     "find_windows",
     "import_run",
     "open_bench",
     "open_import",
     "open_run",
     "simulated_bench",
+    "spectrum",
     "to_pandas",
     "to_torch",
     "to_xarray",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from powerlab.benchfile import BenchFile
 from powerlab.calibration import CalibrationFile, Conditions, Known, calibration_path, known_of
-from powerlab.marker import Marker, open_marker
+from powerlab.marker import Marker, MarkerError, open_marker
 from powerlab_instruments.catalogue import open_instrument
 from powerlab_instruments.errors import DeviceError, InstrumentError, NoAnswer
 from powerlab_instruments.link import Visa
@@ -189,8 +189,19 @@ class Bench:
 
     @property
     def marker(self) -> Marker:
-        """The marker, for windows timed in this process; opened when first used."""
+        """The marker, for windows timed in this process; opened when first used.
+
+        Raises
+        ------
+        MarkerError
+            It cannot be opened, or is an output of the board's own computer.
+        """
         if self._marker is None:
+            if self.file.dut is not None and not self.file.raised.startswith("wire:"):
+                raise MarkerError(
+                    f"marker {self.file.raised} is an output of {self.file.dut.address}, the board of [dut]: "
+                    "it cannot be driven from here"
+                )
             self._marker = open_marker(self.file.raised, self.clock)
         return self._marker
 

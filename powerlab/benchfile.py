@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from powerlab.workload import WorkloadError
+from powerlab.workload.ssh import COMMAND, Board
 from powerlab_instruments.rs232 import Baud, Flow, Parity, Rs232
 from powerlab_traces.errors import PowerlabError
 
@@ -103,6 +105,27 @@ class MarkerTable(_Table):
         return int(self.input[1:]) if self.source is not None and self.input.startswith("D") else None
 
 
+class DutTable(_Table):
+    """[dut]: the board's own computer, where the workload runs; without this table it runs on this machine"""
+
+    address: str  # ssh://[user@]host[:port]
+    command: str = COMMAND  # how powerlab is called there, as its shell takes it
+    folder: str = ""  # where it is called; "" for the home folder
+
+    @property
+    def board(self) -> Board:
+        """The machine that is meant."""
+        return Board(self.address, self.command, self.folder)
+
+    @model_validator(mode="after")
+    def _address(self) -> "DutTable":
+        try:
+            _ = self.board
+        except WorkloadError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+
 class SimulatedTable(_Table):
     """[simulated]"""
 
@@ -119,6 +142,7 @@ class BenchFile(_Table):
     supply: SupplyTable
     simulated: SimulatedTable | None = None
     marker: MarkerTable
+    dut: DutTable | None = None
 
     @property
     def raised(self) -> str:
@@ -126,6 +150,16 @@ class BenchFile(_Table):
         if self.marker.output == "none" and self.simulated is not None:
             return f"wire:{self.simulated.wire}"
         return self.marker.output
+
+    def at(self, address: str | None) -> "BenchFile":
+        """The same with its board at another address, if one is given; powerlab is called there as before."""
+        if address is None:
+            return self
+        known = {} if self.dut is None else self.dut.model_dump()
+        try:
+            return self.model_copy(update={"dut": DutTable.model_validate(known | {"address": address})})
+        except ValidationError as error:
+            raise BenchFileError(f"--dut {_first(error, DutTable)}") from error
 
     @model_validator(mode="after")
     def _inputs_differ(self) -> "BenchFile":
@@ -230,8 +264,15 @@ boot_time = 30.0                    # s between output on and a board that idles
 lead_resistance = 0.0               # ohm, both conductors from the sense point to the board; 0 with remote sense
 lead_resistance_limit = 0.0         # ohm, how far that may be off
 
-[marker]                            # the line that is high while a batch runs
-output = "serial:/dev/ttyUSB0:rts"  # what the workload raises: serial:PORT:rts or serial:PORT:dtr
+# [dut]                             # the board's own computer, if the networks are to run there and not on this one
+# address = "ssh://user@board"      # as ssh knows it; must let you in without asking anything
+# command = "python3 -m powerlab workload"   # how powerlab is called there
+# folder = "~/work"                 # where; modules and weights are found from there
+
+[marker]                            # the line that is high while a batch runs; with [dut] an output of the board
+output = "serial:/dev/ttyUSB0:rts"  # what the workload raises: serial:PORT:rts or serial:PORT:dtr,
+                                    # gpio:/dev/gpiochip0:17, parallel:/dev/parport0:0 (each also with -inverted),
+                                    # command:PROGRAM, which reads 1 and 0, drives a line, and echoes them
                                     # or "none": windows are then found in the current itself, if it steps clearly
 input = "D0"                        # the scope's digital input it is wired to; without digital inputs "EXT" or "CHAN2"
                                     # (trigger only: the host's clock says where the later windows are)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from powerlab.bench import Bench
 from powerlab.recording import Recording
-from powerlab.workload import Loaded, OutOfMemoryError, Task, Timed, Workload, WorkloadEndedError
+from powerlab.workload import Loaded, OutOfMemoryError, Task, Timed, Workload, WorkloadEndedError, WorkloadError
 from powerlab.workload.pace import settled
 from powerlab_traces.log import Log
 from powerlab_traces.run import Outcome
@@ -124,6 +124,11 @@ def capture(bench: Bench, workload: Workload, plan: Plan, path: Path, *, progres
     InstrumentError
         An instrument refuses or falls silent; what was recorded is kept.
     """
+    if plan.how.windows_by == "marker" and bench.file.marker.bit is None:
+        raise WorkloadError(
+            "the marker is to say what a window is, and is not recorded: wire it to a digital input, D0 to D7, and "
+            "say so in bench.toml"
+        )
     progress.step(f"loading {plan.model}")
     loaded, failed = None, None
     try:
@@ -147,17 +152,22 @@ def capture(bench: Bench, workload: Workload, plan: Plan, path: Path, *, progres
     with recording:
         try:
             _warm_up(recording, workload, plan, progress)
+            _take_notes(recording, workload)
             while not stop.asked and (share := _share(plan, recording.window_count, recording.timed)) < 1:
                 if deadline is not None and bench.clock.now() >= deadline:
                     break
                 progress.done(share)
                 progress.step(f"record {recording.record_count + 1}: {recording.window_count} windows so far")
                 _one_record(recording, workload, plan)
+                _take_notes(recording, workload)
             progress.done(1.0)
         except (OutOfMemoryError, WorkloadEndedError) as error:
             recording.ended_by(error, error.outcome)
+            with suppress(WorkloadError):  # it may be gone
+                _take_notes(recording, workload)
         progress.step("idle again")
-        if stop.asked:
+        enough = _share(plan, recording.window_count, recording.timed) >= 1
+        if stop.asked and recording.outcome is Outcome.COMPLETE and not enough:
             recording.note("stopped by Ctrl-C before all windows were timed")
             recording.outcome = Outcome.STOPPED
     return path
@@ -171,7 +181,7 @@ def _said(plan: Plan, loaded: Loaded | None) -> dict[str, str]:
     said = {
         "seed": str(task.seed),
         "weights": str(task.weights) if task.weights else "random",
-        "dtype": task.dtype,
+        "dtype": task.dtype or "the model's own",
         "warm-up": f"{plan.warmup} passes, and until settled for {plan.settle:g} s at most",
         "window": "copies and pass" if task.copies else "pass",
     }
@@ -193,8 +203,9 @@ def _warm_up(recording: Recording, workload: Workload, plan: Plan, progress: Pro
     """Warm the network up, so that the first record is long enough, and have the scope's screen chosen."""
     progress.step(f"warming up {plan.model}")
     warm = workload.warm_up(plan.warmup, plan.settle)
-    if warm:
+    if plan.how.windows_by != "marker":
         recording.log(Log("warm_up", {"seconds": warm}, {"seconds": "s"}))
+    if warm:
         recording.expect(max(warm[1:] or warm))  # the first pass is slower than any later one
     if warm and plan.settle and not settled(warm):
         recording.note(
@@ -224,8 +235,11 @@ def _left(until: dt.datetime) -> float:
 def _one_record(recording: Recording, workload: Workload, plan: Plan) -> None:
     """Run what fits into one record."""
     if plan.how.windows_by == "marker":
+        before = recording.window_count
         workload.run(EVERY, recording.open_record())
         recording.close_record(pulses_of=plan.batch)
+        if recording.window_count == before:
+            recording.expect(recording.room)  # no whole pulse: the next record is longer
         return
     wanted = EVERY if plan.wanted is None else plan.wanted - recording.window_count
     if plan.duration is not None and recording.longest > 0:
@@ -239,8 +253,17 @@ def _one_record(recording: Recording, workload: Workload, plan: Plan) -> None:
     first = recording.window_count
     for it in passes:
         recording.add_window(it.start, it.stop, plan.batch)
-    recording.close_record()
+    if doubt := next((it.doubt for it in passes if it.doubt), ""):
+        recording.lose_record(doubt)
+    else:
+        recording.close_record()
     recording.log(_timings(passes, first))
+
+
+def _take_notes(recording: Recording, workload: Workload) -> None:
+    """Store what the workload has noted."""
+    for log in workload.noted():
+        recording.log(log)
 
 
 def _timings(passes: tuple[Timed, ...], first: int) -> Log:

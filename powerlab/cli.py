@@ -31,9 +31,11 @@ VERBS = {
     "check": Verb("powerlab.verbs.check", "Read all of a run file and say what is wrong with it."),
     "recover": Verb("powerlab.verbs.recover", "Make a run file of a capture that was cut off."),
     "plot": Verb("powerlab.verbs.plot", "Draw a run, record by record, with its windows shaded."),
+    "spectrum": Verb("powerlab.verbs.spectrum", "Spectrum of the current, its lines, and how slow a meter would do."),
     "import": Verb("powerlab.verbs.import_", "Write the capture of another instrument or program as a run file."),
     "export": Verb("powerlab.verbs.export", "Write traces or windows as CSV, Parquet, npz or netCDF."),
     "models": Verb("powerlab.verbs.models", "List the networks that can be captured."),
+    "accuracy": Verb("powerlab.verbs.accuracy", "How often a network finds what images show: top-1 and top-5."),
     "bench": Verb("powerlab.verbs.bench", "Write a bench.toml to start from, or try one."),
     "zero": Verb("powerlab.verbs.zero", "Measure what the probe shows without current; valid for an hour."),
     "calibrate": Verb("powerlab.verbs.calibrate", "Calibrate probe and scope against the supply's current readings."),
@@ -41,6 +43,10 @@ VERBS = {
     "doctor": Verb("powerlab.verbs.doctor", "Check this machine and a bench; say what is wrong and what to do."),
     "screenshot": Verb("powerlab.verbs.screenshot", "Save the scope's screen as a picture."),
     "scpi": Verb("powerlab.verbs.scpi", "Send one SCPI message to an instrument and print its answer."),
+    "dut": Verb(
+        "powerlab.verbs.dut", "Try the board's own computer: can it be reached, what is there, how its clock runs."
+    ),
+    "workload": Verb("powerlab.verbs.workload", "What `capture --dut` starts on the board; not for people."),
     "simulate": Verb("powerlab.verbs.simulate", "Serve a simulated bench until Ctrl-C."),
 }
 ALIASES = {"analyze": "analyse"}

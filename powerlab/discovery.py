@@ -120,7 +120,8 @@ def _named(wanted: Wanted) -> list[Place]:
 
 
 def _ports(bench: BenchFile | None) -> list[Place]:
-    marker = re.fullmatch(r"serial:(.+):(?:rts|dtr)(?:-inverted)?", bench.marker.output) if bench else None
+    output = bench.marker.output if bench and bench.dut is None else ""  # that of a [dut] is on another machine
+    marker = re.fullmatch(r"serial:(.+):(?:rts|dtr)(?:-inverted)?", output)
     marked = [Place(f"ASRL{marker[1]}::INSTR", None, ("marker of bench.toml",))] if marker else []
     return [*marked, *(Place(f"ASRL{device}::INSTR", None, (what,)) for device, what in serial_ports())]
 

@@ -1,4 +1,4 @@
-"""A run as a picture: with `importfigure`, the one door to matplotlib."""
+"""A run as a picture: with `importfigure` and `spectrumfigure`, the one door to matplotlib."""
 
 import itertools
 import math
@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from powerlab_traces.errors import PowerlabError
@@ -58,7 +59,9 @@ def draw_glance(run: StoredRun, path: Path, title: str) -> Path:
     """Draw the records of a run as one curve, however many they are: current against time since the start of the run.
 
     Each column of pixels shows the least and largest sample of its span, and the mean over it as a line; where nothing
-    was recorded is a gap. Windows are shaded as the host timed them, unless they are too many to be told apart.
+    was recorded is a gap. Windows are shaded as the host timed them, unless they are too many to be told apart. Where a
+    column holds whole records, so that idle and windows are in each, their mean has a row and a scale of its own below:
+    how the run drifted.
 
     Raises
     ------
@@ -70,12 +73,22 @@ def draw_glance(run: StoredRun, path: Path, title: str) -> Path:
         raise PowerlabError(f"{title} has no record to draw")
     start, stop = float(records.starts[0]), float(records.stops[-1])
     unit, seconds, _ = next(it for it in UNITS if stop - start >= it[2])
-    figure, (axes,) = _sheet(1, _heading(run, title), height=4.0)
+    drifts = len(records) > COLUMNS
+    figure, rows = _sheet(1 + drifts, _heading(run, title), height=5.0 if drifts else 4.0)
+    axes = rows[0]
     figure.set_layout_engine(None)  # the one of `_sheet` takes as long as the drawing
-    figure.subplots_adjust(left=0.055, right=0.99, bottom=0.095, top=0.885)
-    _outline(axes, glance(records), seconds)
+    figure.subplots_adjust(left=0.06, right=0.99, bottom=0.08 if drifts else 0.095, top=0.9 if drifts else 0.885)
+    seen = glance(records)
+    _outline(axes, seen, seconds)
+    if drifts:
+        _drift(axes, rows[1], seen, seconds)
     index = records.column("index")
     said = [f"{len(records)} records, {index[0]} to {index[-1]}", f"{_shade_windows(axes, run, seconds)} windows"]
+    everything = records.between(start, stop)
+    if everything is not None:
+        said.append(f"mean {everything.mean:.4g} A, {everything.least:.4g} to {everything.largest:.4g} A")
+    recorded = float((records.stops - records.starts).sum())
+    said.append(f"{recorded / (stop - start):.1%} of {(stop - start) / seconds:.3g} {unit} recorded")
     clipped = records.column("clipped")
     if clipped.any():
         said.append(f"{clipped.sum()} samples clipped")
@@ -84,10 +97,26 @@ def draw_glance(run: StoredRun, path: Path, title: str) -> Path:
         whole: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "color": MEAN, "linewidth": 0.5}
         axes.vlines(edges / seconds, 0, 1, label="record that clipped", **whole)
     axes.set_title(", ".join(said), fontsize=8, loc="left", pad=2)
-    axes.set_xlim(start / seconds, stop / seconds)
-    axes.set_xlabel(f"time since the first record in {unit}", fontsize=8)
-    _save(figure, [axes], path)
+    for row in rows:
+        row.set_xlim(start / seconds, stop / seconds)
+        if unit != "s":
+            row.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 3, 5, 10], integer=True))  # whole hours, minutes
+    rows[-1].set_xlabel(f"time since the first record in {unit}", fontsize=8)
+    _save(figure, rows, path)
     return path
+
+
+def _drift(axes: Axes, below: Axes, seen: "Envelope", seconds: float) -> None:
+    """The mean alone, at a scale that a few columns of zero or idle records do not spoil."""
+    axes.set_position((0.06, 0.4, 0.93, 0.5))
+    axes.tick_params(labelbottom=False)
+    below.set_position((0.06, 0.08, 0.93, 0.28))
+    below.plot(seen.times / seconds, seen.mean, color=CURRENT, linewidth=0.9)
+    below.set_ylabel("mean in A", fontsize=8)
+    low, high = np.nanquantile(seen.mean, (0.005, 0.995)).tolist()
+    margin = max(0.15 * (high - low), 1e-4 * abs(high))
+    if margin > 0:
+        below.set_ylim(low - margin, high + margin)
 
 
 def _heading(run: Run, title: str) -> str:
@@ -227,14 +256,27 @@ def glance(records: StoredRecords, columns: int = COLUMNS) -> Envelope:
     are all that is read.
     """
     edges = np.linspace(records.starts[0], records.stops[-1], columns + 1)
-    times = np.repeat(edges, 2)[1:-1]
     if len(records) > columns:
-        ends = np.append(records.starts, edges[-1])
-        edges = ends[np.searchsorted(records.starts, edges[:-1])]
-        edges = np.append(edges, ends[-1])
-    found = [records.between(start, stop) for start, stop in itertools.pairwise(edges.tolist())]
-    low, mean, high = (
-        np.repeat([math.nan if it is None else getattr(it, name) for it in found], 2)
-        for name in ("least", "mean", "largest")
+        low, mean, high = _whole_records(records, np.searchsorted(records.starts, edges[:-1]))
+    else:
+        found = [records.between(start, stop) for start, stop in itertools.pairwise(edges.tolist())]
+        low, mean, high = (
+            np.array([math.nan if it is None else getattr(it, name) for it in found])
+            for name in ("least", "mean", "largest")
+        )
+    return Envelope(np.repeat(edges, 2)[1:-1], *(np.repeat(it, 2) for it in (low, mean, high)))
+
+
+def _whole_records(records: StoredRecords, firsts: NDArray[np.intp]) -> tuple[NDArray[np.float64], ...]:
+    """Least, mean and largest of the records in each column, told by its first one; NaN where there is none."""
+    filled = np.diff(firsts, append=len(records)) > 0
+    firsts = firsts[filled]
+    samples, mean = records.column("samples"), records.column("mean")
+    values = (
+        np.minimum.reduceat(records.column("least"), firsts),
+        np.add.reduceat(mean * samples, firsts) / np.add.reduceat(samples, firsts),
+        np.maximum.reduceat(records.column("largest"), firsts),
     )
-    return Envelope(times, low, mean, high)
+    found = np.full((len(values), len(filled)), math.nan)
+    found[:, filled] = values
+    return tuple(found)

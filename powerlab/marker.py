@@ -8,6 +8,7 @@ it only the sending of the rise.
 """
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
     from powerlab_instruments.simulated.wire import Wire
 
-SPECS: Final = "none, wire:HOST:PORT or serial:PORT:rts (or dtr, rts-inverted, dtr-inverted)"
+SPECS: Final = (
+    "none, wire:HOST:PORT, serial:PORT:rts (or dtr), gpio:CHIP:LINE, parallel:PORT:BIT (each of these three also with "
+    "-inverted) or command:PROGRAM"
+)
 
 
 class MarkerError(PowerlabError):
@@ -42,12 +46,15 @@ class Marker(Protocol):
         ...
 
 
-def open_marker(spec: str, clock: Clock | None = None) -> Marker:
+def open_marker(spec: str, clock: Clock | None = None, at_bench: Callable[[int], int] | None = None) -> Marker:
     """The marker a line of text names, low, stamped by `clock` (the machine's own unless given).
 
-    `none` only stamps. `wire:127.0.0.1:4000` is the simulated bench's wire to its scope.
+    `none` only stamps. `wire:127.0.0.1:4000` is the simulated bench's wire to its scope; `at_bench` tells what the
+    bench's clock shows at a time of `clock`, where that is another machine's.
     `serial:/dev/ttyUSB0:rts` is a modem line of a serial port: asserted, it is positive on an RS-232 plug. On
     most adapters with logic-level pins it is inverted, asserted being 0 V; for those write `rts-inverted`.
+    `gpio:/dev/gpiochip0:17` is a line of a board, `parallel:/dev/parport0:0` a data line of a parallel port, and
+    `command:./my-marker` a program that drives one (`powerlab.markers` has what each needs).
 
     Raises
     ------
@@ -61,9 +68,11 @@ def open_marker(spec: str, clock: Clock | None = None) -> Marker:
     if kind == "none" and not rest:
         return NoMarker(clock)
     if kind == "wire" and (match := re.fullmatch(r".+:(\d{1,5})", rest)) and 0 < int(match[1]) < 1 << 16:
-        return _open_wire(rest, clock)
+        return _open_wire(rest, clock, at_bench)
     if kind == "serial" and (match := re.fullmatch(r"(.+):(rts|dtr)(-inverted)?", rest)):
         return _open_serial(match[1], match[2], clock, inverted=match[3] is not None)
+    if kind in {"gpio", "parallel", "command"} and (marker := _open_further(kind, rest, clock)) is not None:
+        return marker
     raise MarkerError(f"marker {spec!r} is none: give {SPECS}")
 
 
@@ -92,24 +101,25 @@ class WireMarker:
     it has the edge, so that edges and time stay in order.
     """
 
-    def __init__(self, wire: "Wire", clock: Clock) -> None:
+    def __init__(self, wire: "Wire", clock: Clock, at_bench: Callable[[int], int] | None = None) -> None:
         from powerlab_instruments.simulated.wire import VirtualClock  # noqa: PLC0415 - a real bench needs no simulator
 
         self._wire = wire
         self._clock = clock
+        self._at_bench = at_bench or (lambda at: at)
         self._virtual = isinstance(clock, VirtualClock)
 
     def high(self) -> int:
         """Raise the wire and return the stamp sent with the edge."""
         at = self._clock.now()
-        self._wire.high(at)
+        self._wire.high(self._at_bench(at))
         self._arrived()
         return at
 
     def low(self) -> int:
         """Lower the wire and return the stamp sent with the edge."""
         at = self._clock.now()
-        self._wire.low(at)
+        self._wire.low(self._at_bench(at))
         self._arrived()
         return at
 
@@ -160,10 +170,27 @@ class SerialMarker:
         return at
 
 
-def _open_wire(address: str, clock: Clock) -> WireMarker:
+def _open_wire(address: str, clock: Clock, at_bench: Callable[[int], int] | None) -> WireMarker:
     from powerlab_instruments.simulated.wire import Wire  # noqa: PLC0415 - a real bench needs no simulator
 
-    return WireMarker(Wire(address), clock)
+    return WireMarker(Wire(address), clock, at_bench)
+
+
+def _open_further(kind: str, rest: str, clock: Clock) -> Marker | None:
+    """The markers that few need, and whose modules are loaded only then; None where `rest` names none."""
+    if kind == "command" and rest.strip():
+        from powerlab.markers.program import open_program  # noqa: PLC0415 - see above
+
+        return open_program(rest, clock)
+    if kind == "gpio" and (match := re.fullmatch(r"(/.+):(\d{1,4})(-inverted)?", rest)):
+        from powerlab.markers.gpio import open_gpio  # noqa: PLC0415 - see above
+
+        return open_gpio(match[1], int(match[2]), clock, inverted=match[3] is not None)
+    if kind == "parallel" and (match := re.fullmatch(r"(/.+):([0-7])(-inverted)?", rest)):
+        from powerlab.markers.parallel import open_parallel  # noqa: PLC0415 - see above
+
+        return open_parallel(match[1], int(match[2]), clock, inverted=match[3] is not None)
+    return None
 
 
 def _open_serial(name: str, line: str, clock: Clock, *, inverted: bool) -> SerialMarker:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from powerlab.bench import Bench
 from powerlab.calibration import Known
+from powerlab_analysis.survey import is_clipped
 from powerlab_instruments.screen import Screen, screens, smallest
 from powerlab_instruments.waveform import Waveform
 from powerlab_traces.record import Record
@@ -42,7 +43,7 @@ class Ranging:
         for screen in self._all(zero) if self.has_choice else ():
             if screen.full_scale < usable[0].full_scale:
                 self._show(screen)
-                if not len(take().clipped):
+                if not is_clipped(take()):
                     usable.append(screen)
         if self._bench.screen != usable[0]:
             self._show(usable[0])

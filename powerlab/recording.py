@@ -115,14 +115,12 @@ class Recording:
             raise
 
     def ended_by(self, error: WorkloadError, outcome: Outcome) -> None:
-        """Note that the workload has ended so. What was recorded counts, the record that is armed is given up.
-
-        A process that crashed may have left the marker high: it is lowered from here, where that can be done.
-        """
+        """Note that the workload has ended so. What was recorded counts, the record that is armed is given up."""
         self.outcome = outcome
         self.note(str(error))
-        with suppress(PowerlabError):
-            self.bench.marker.low()
+        self._lower_wire()
+        if outcome is Outcome.LINK_LOST:
+            self.bench.clock.sleep(self._longest * MARGIN)  # the board finishes its window before it idles
         if self._open is not None:
             self.cancel_record()
 
@@ -283,11 +281,13 @@ class Recording:
             clock.sleep((end - clock.now()) * 1e-9)
         record = None
         try:
-            scope.wait(self.bench.file.timeout, clock)
+            # Nobody has waited for pulses yet: the record may only just have begun.
+            scope.wait(self.bench.file.timeout + (0.0 if pulses_of is None else armed.duration), clock)
             ended = clock.now()
             record = self._fetch(RecordKind.ACTIVE, armed.armed, armed.before)
             if pulses_of is not None:
                 self._add_pulses(record, ended, pulses_of)
+                self._lower_wire()  # the program was stopped at any instant
             self._store(record, armed.windows)
             self._lost_before = False
         except NoAnswer as silence:
@@ -302,6 +302,16 @@ class Recording:
         if record is not None and len(record.clipped) and self._ranging.widen():
             self.note(f"record {self._next - 1} clipped; from record {self._next} on the screen is {self.bench.screen}")
             self._screen_changed()
+
+    def lose_record(self, why: str) -> None:
+        """Give up the armed record, in which nobody knows where its windows lie: they stay, without a record."""
+        if self._open is None:
+            raise RuntimeError("no record is open")
+        windows = self._open.windows
+        self.cancel_record()
+        self._writer.add_windows(windows)
+        self.note(f"record {self._next} with its windows was given up: {why}")
+        self._next += 1  # no later record takes the number that its windows name
 
     def cancel_record(self) -> None:
         """Give up the armed record, in which nothing ran."""
@@ -441,13 +451,20 @@ class Recording:
         self._next += 1
         self._stored += 1
 
+    def _lower_wire(self) -> None:
+        """Lower a simulated bench's marker, which who has stopped or crashed may have left high.
+
+        A real board idles then all the same, and its line may still be in other hands.
+        """
+        if self.bench.file.raised.startswith("wire:"):
+            with suppress(PowerlabError):
+                self.bench.marker.low()
+
     def _add_pulses(self, record: Record, ended: int, images: int) -> None:
         """Note a window for each whole pulse of the marker in a record that ended then, on the host's clock."""
         bit = self.bench.file.marker.bit
-        if record.marker is None or bit is None:
-            raise WorkloadError(
-                "the marker is to say what a window is, and is not recorded: wire it to a digital input, D0 to D7"
-            )
+        assert record.marker is not None
+        assert bit is not None
         zero = ended - round(record.marker.stop * 1e9)
         for it in debounced(pulses(record.marker, bit), SHORTEST_GAP):
             if not (it.cut_start or it.cut_stop):

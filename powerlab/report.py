@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -88,6 +89,7 @@ def result_object(result: Result, path: Path) -> dict[str, Any]:
         "budgets": budgets_object(result.budgets),
         "verdicts": verdicts_object(result.verdicts),
         "notes": list(result.notes),
+        "memory": None if result.memory is None else asdict(result.memory),
     }
     if result.truth is not None:
         found["truth"] = {

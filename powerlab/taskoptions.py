@@ -13,12 +13,13 @@ from powerlab.workload import DTYPES, Task
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-class _Shape(click.ParamType[tuple[int, ...]]):
-    """`3x224x224`."""
+class Shape(click.ParamType[tuple[int, ...]]):
+    """A command-line option that takes `3x224x224`."""
 
     name = "CxHxW"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """The sizes meant."""
         if isinstance(value, tuple):
             return value
         if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)*", str(value)):
@@ -46,11 +47,16 @@ class Batches(click.ParamType[tuple[int, ...]]):
 # Each is a field of `Task`.
 OPTIONS: Final = (
     click.option(
-        "--weights", type=click.Path(path_type=Path), help="State dict of the network. Default: random weights."
+        "--weights",
+        type=click.Path(path_type=Path),
+        help="State dict of the network; or for one of torchvision's or timm's the word default: the weights that the "
+        "library has for it, which it may download. Default: random weights.",
     ),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 and so on, or mps."),
-    click.option("--dtype", type=click.Choice(DTYPES), default="fp32", show_default=True, help="Of weights and input."),
-    click.option("--input", "input_shape", type=_Shape(), help="Shape of one image. Default: the network's own."),
+    click.option(
+        "--dtype", type=click.Choice(DTYPES), help="Of weights and input. Default: fp32, or what a model's file has."
+    ),
+    click.option("--input", "input_shape", type=Shape(), help="Shape of one image. Default: the network's own."),
     click.option(
         "--threads", type=click.IntRange(min=1), help="Processor threads of the network. Default: torch's choice."
     ),

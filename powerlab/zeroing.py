@@ -13,7 +13,7 @@ from powerlab.ranging import Ranging
 from powerlab_analysis.model import zero_of
 from powerlab_analysis.noise import noise_of
 from powerlab_analysis.stretch import stretch
-from powerlab_analysis.survey import Level
+from powerlab_analysis.survey import Level, is_clipped
 from powerlab_instruments.errors import DeviceError
 from powerlab_instruments.probe import LARGEST_ZERO
 from powerlab_instruments.screen import Screen
@@ -97,12 +97,12 @@ def zero_entry(bench: Bench, *, how: str = "output off", seconds: float = LENGTH
                     f"{zero:.3g} A is no zero of this probe (up to {largest:g} A and the scope's offset): is there "
                     "another current in the clamp? turn its thumbwheel, and run `powerlab zero` again"
                 )
-            if len(record.clipped):
+            if is_clipped(record):
                 raise NoZero(
                     f"the zero is about {zero:.3g} A and clips on the screen {bench.screen}: turn the thumbwheel, or "
                     'write a smaller centre or full_scale = "auto" in bench.toml'
                 )
-        if not len(record.clipped):
+        if not is_clipped(record):
             found.append((bench.screen, screen_zero(record, chain)))
         return record
 

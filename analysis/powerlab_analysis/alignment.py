@@ -80,7 +80,7 @@ class AlignedWindow:
 class Alignment:
     """What came of aligning windows: each is in one of the two. `note` says what was odd, "" if nothing was."""
 
-    kept: tuple[AlignedWindow, ...]
+    kept: Sequence[AlignedWindow]
     dropped: tuple[DroppedWindow, ...]
     by: Tie = Tie.MARKER
     note: str = ""

@@ -1,5 +1,6 @@
 """The whole way from a run to its result."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -7,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from powerlab_analysis.alignment import Tie
+from powerlab_analysis.boardstate import board_notes, board_verdicts
 from powerlab_analysis.chainverdicts import idle_change
 from powerlab_analysis.clocks import compare
 from powerlab_analysis.measured import Measured, Source, rectangular
+from powerlab_analysis.memory import memory_of
 from powerlab_analysis.model import Model, spread
 from powerlab_analysis.noise import Noise, pooled
 from powerlab_analysis.pairing import LATENCY
@@ -42,7 +45,9 @@ def analyse(run: Run, protocol: Protocol = QUICK) -> Result:
     seen = survey(run)
     reference = reference_of(run, seen)
     model = without_drift = reference.model
+    apart = _apart(seen)
     if (moved := idle_change(seen.idles, model)) is not None and moved.of_zero:
+        apart = math.inf  # it moves faster than a temperature does
         drift = max(model.chain.drift_limit, abs(moved.probe - moved.supply))
         model = replace(model, chain=replace(model.chain, drift_limit=drift))
     idle_noise = pooled([level.noise for level in seen.idles])
@@ -50,9 +55,15 @@ def analyse(run: Run, protocol: Protocol = QUICK) -> Result:
     noise = reference.noise or idle_noise
     idle, idle_current = _idle(model, seen.idles, idle_noise)
     kept = _window_energies(model, seen.cuts)
-    clock = compare([alignment.tie for alignment in seen.alignments if alignment.kept])
-    measured = ({"power_idle": idle} if idle else {}) | (_measured(model, seen.cuts, noise, idle) if kept else {})
-    found = (*verdicts_of(Evidence(seen, without_drift, measured, idle_current, clock)), *reference.verdicts)
+    interval = 1 / seen.sample_rate if seen.sample_rate else 0.0
+    clock = compare([alignment.tie for alignment in seen.alignments if alignment.kept], interval)
+    measured = {"power_idle": idle} if idle else {}
+    if kept:
+        measured |= _measured(model, seen.cuts, noise, idle, apart)
+    board = tuple(board_verdicts(run.logs, run.windows, run.provenance.workload.get("device", "cpu")))
+    said = {it.name for it in board}  # by the board itself: what its current looks like adds nothing
+    seen_verdicts = verdicts_of(Evidence(seen, without_drift, measured, idle_current, clock))
+    found = (*(it for it in seen_verdicts if it.name not in said), *reference.verdicts, *board)
     lacking = protocol_verdicts(protocol, Held(seen, model, measured, _warm_up(run)))
     verdicts = worst_first([*(tightened(protocol, it) for it in found), *lacking])
     refused = {name for it in verdicts if it.effect is Effect.REFUSE for name in it.quantities}
@@ -74,8 +85,9 @@ def analyse(run: Run, protocol: Protocol = QUICK) -> Result:
         truth=_truth(run.truth, seen.cuts),
         protocol=protocol.name,
         verdicts=verdicts,
-        notes=(*run.notes, *reference.notes, *_remarks(seen, model)),
+        notes=(*run.notes, *reference.notes, *board_notes(run.logs), *_remarks(seen, model)),
         outcome=run.outcome,
+        memory=memory_of(run.logs, run.provenance.batch),
     )
 
 
@@ -102,8 +114,9 @@ def _remarks(seen: Survey, model: Model) -> Iterator[str]:
 
 
 def _warm_up(run: Run) -> int | None:
-    said = run.provenance.workload.get("warm-up", "")
-    return int(said) if said.isdecimal() else None
+    """How many passes there were before the first window; None where nobody says."""
+    log = run.logs.get("warm_up")
+    return None if log is None else log.rows
 
 
 def _setup(run: Run, model: Model, seen: Survey, idle_current: Measured | None) -> Setup:
@@ -117,7 +130,6 @@ def _setup(run: Run, model: Model, seen: Survey, idle_current: Measured | None) 
         screens=frozenset(stretch.screen for stretch in [*stretches, *(level.stretch for level in seen.idles)]),
         zeros=model.zero.currents if model.zero else {},
         currents=currents | ({"idle": idle_current.value} if idle_current else {}),
-        seed=run.provenance.workload.get("seed") if run.provenance.simulated else None,
     )
 
 
@@ -130,8 +142,18 @@ def _summaries(kept: Sequence[WindowEnergy]) -> Mapping[str, Summary]:
     }
 
 
-def _measured(model: Model, cuts: Sequence[Cut], noise: Noise | None, idle: Measured | None) -> dict[str, Measured]:
-    """All that the kept windows say, by name."""
+def _apart(seen: Survey) -> float:
+    """How far windows and idle are apart in time, in s: the mean over their records."""
+    armed = {it.index: it.armed for it in seen.outlines}
+    windows = np.array([armed[cut.aligned.host.record] for cut in seen.cuts], dtype=np.float64)
+    idle = np.array([armed[level.record] for level in seen.idles], dtype=np.float64)
+    return float(np.abs(windows[:, None] - idle).mean()) * 1e-9 if len(windows) and len(idle) else math.inf
+
+
+def _measured(
+    model: Model, cuts: Sequence[Cut], noise: Noise | None, idle: Measured | None, apart: float
+) -> dict[str, Measured]:
+    """All that the kept windows say, by name; `apart` (s) is how far idle was from them."""
     stretches = [cut.stretch for cut in cuts]
     energies = model.energies(stretches)
     times = np.array([stretch.seconds for stretch in stretches])
@@ -151,7 +173,7 @@ def _measured(model: Model, cuts: Sequence[Cut], noise: Noise | None, idle: Meas
     if idle is None:
         return found
     voltage = sum(stretch.voltage for stretch in stretches) / len(stretches)
-    net = model.net_power(power, idle, voltage)
+    net = model.net_power(power, idle, voltage, apart)
     net_energies = energies - idle.value * times
     return found | {
         "power_net": _with_spread(net, net_energies, times),

@@ -24,8 +24,11 @@ SIGNIFICANT: Final = 4.0  # standard uncertainties: chance exceeds them in 1 of 
 def chain_verdicts(seen: Survey, model: Model, idle_current: Measured | None) -> Iterator[Verdict]:
     """On the current; `idle_current` (A) is that of the idle records by the probe."""
     yield from _over_range(seen, model)
-    yield from _zero(model)
-    if (found := idle_change(seen.idles, model)) is not None:
+    of_zero = list(_zero(model))
+    yield from of_zero
+    found = idle_change(seen.idles, model)
+    # A drift that the zeros show needs no second verdict for showing in the idle records as well.
+    if found is not None and not (found.of_zero and any(it.name == "zero-drift" for it in of_zero)):
         yield _idle(found, model)
     if idle_current is not None:
         yield from _probe(seen, model, idle_current)
@@ -62,6 +65,8 @@ def _zero(model: Model) -> Iterator[Verdict]:
     if zero is None:
         return
     limit = chain.offset_limit + chain.scope_offset_limit + chain.drift_limit
+    if chain.full_scale:  # the channel's gain acts around the middle of the screen, and no current lies so far from it
+        limit += chain.scope_gain_limit * abs(chain.centre) / chain.full_scale
     farthest = max(zero.currents.values(), key=abs)
     if abs(farthest) > limit + SIGNIFICANT * zero.u:
         yield Verdict(

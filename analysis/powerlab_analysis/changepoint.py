@@ -7,7 +7,7 @@ windows are (`steps`).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from powerlab_analysis.edges import EdgeUncertainty
 from powerlab_analysis.integral import Integral
 from powerlab_analysis.noise import correlation_bracket
-from powerlab_analysis.states import FEWEST, FINE, Span, States, best_states, spans_of
+from powerlab_analysis.states import FEWEST, FINE, Span, States, any_level, best_states, spans_of
 from powerlab_analysis.steps import Edges, locate
 from powerlab_traces.trace import Trace
 from powerlab_traces.window import Window
@@ -31,7 +31,10 @@ FLANK, EDGE = 0.1, 0.05  # of a window: what is compared beside an edge, and wha
 LEAST_CONTRAST = 0.08  # of the higher windows' height: what a lower kind of window must have
 LEAST_CONFIDENCE = 0.25  # below, there are no windows
 SMOOTHED = 5  # blocks: where a single one lies says little
+SMOOTH_NOISE = 0.07  # of a window's height: what the noise of a mean of blocks may be that says how far a ramp reaches
 ROUNDS_LOWER = 3  # kinds of windows, at most
+MOST_PARTS, FEWEST_PARTS = 100, 12  # of a window that is looked at for the levels it may have at either end
+LEAST_PARTED = 0.4  # of the variance within a window: what such levels may leave, to be levels
 
 NOTHING = "no span stands out of the trace: {}"
 
@@ -75,6 +78,7 @@ def find_windows(trace: Trace | Integral, *, shortest: float = 0.0) -> Found:
     states = best_states(integral, values)
     if states is None:
         return Found((), (), (), 1.0, reason=NOTHING.format("a level that drifts explains it as well"))
+    states = any_level(values, states) or states
     least = max(2, math.ceil(shortest / (bounds[1] - bounds[0])))
     spans, others = _windows(spans_of(states.high), least)
     for _ in range(ROUNDS_LOWER - 1):
@@ -82,6 +86,7 @@ def find_windows(trace: Trace | Integral, *, shortest: float = 0.0) -> Found:
         if not more:
             break
         spans = sorted([*spans, *more], key=lambda span: span.first)
+    spans = [_parted(values, span, states.base) for span in spans]
     everything = sorted([*spans, *others], key=lambda span: span.first)
     return _doubted(_Seen(integral, bounds, values, states, everything), spans, others)
 
@@ -182,6 +187,29 @@ def _lower(
     ]
 
 
+def _parted(values: NDArray[np.float64], span: Span, idle: NDArray[np.float64]) -> Span:
+    """The span with its head and its tail, where it has other levels there than in between."""
+    scale = max(1, span.length // MOST_PARTS)
+    number = span.length // scale
+    if number < FEWEST_PARTS:
+        return span
+    part = values[span.first : span.first + number * scale] - idle[span.first : span.first + number * scale]
+    part = part.reshape(number, scale).mean(axis=1)
+    sums = np.concatenate([[0.0], np.cumsum(part)])
+    shortest = number // FEWEST_PARTS
+    # The three stretches, of which the middle one may be nothing, that explain the span best.
+    first, last = np.meshgrid(np.arange(shortest, number), np.arange(shortest, number), indexing="ij")
+    between = last - first
+    explained = sums[first] ** 2 / first + (sums[-1] - sums[last]) ** 2 / (number - last)
+    explained += np.square(sums[last] - sums[first]) / np.maximum(between, 1)
+    explained[(between < 0) | ((between > 0) & (between < shortest)) | (number - last < shortest)] = -np.inf
+    k = int(explained.argmax())
+    rest = float(np.square(part).sum()) - float(explained.flat[k])
+    if rest > LEAST_PARTED * (float(np.square(part).sum()) - sums[-1] ** 2 / number):
+        return span
+    return replace(span, head=int(first.flat[k]) * scale, tail=span.length - int(last.flat[k]) * scale)
+
+
 def _free(span: Span, hidden: NDArray[np.bool_]) -> bool:
     """Whether a span does not lean on what was hidden: then it is the foot of that, and no window."""
     return not hidden[max(0, span.first - 1) : span.last + 1].any()
@@ -203,51 +231,65 @@ def _doubted(seen: _Seen, spans: Sequence[Span], others: Sequence[Span]) -> Foun
             if span.first > 0 and span.last < len(seen.values):
                 strongest = max(strongest, seen.area(span))
         else:
-            kept.append(span)
-            sure.append(verdict)
+            kept.append(verdict[0])
+            sure.append(verdict[1])
     if others:
         longest = max(others, key=lambda span: span.length)
         left_out.append(
             f"{len(others)} span{'s' * (len(others) > 1)} too short for a window, the longest {seen.said(longest)}"
         )
     if not kept:
-        return Found(
-            (), (), (), 1.0 - max(sure, default=0.0), tuple(left_out), NOTHING.format("nothing in it is a step")
-        )
+        sure_of_none = 0.5 if strongest > 0 else 1.0
+        return Found((), (), (), sure_of_none, tuple(left_out), NOTHING.format("nothing in it is a step"))
     weakest = min(seen.area(span) for span in kept)
     confidence = min(sure) * (1 - min(1.0, max(0.0, strongest) / weakest)) if weakest > 0 else 0.0
     if confidence < LEAST_CONFIDENCE:
         left_out += [f"{seen.said(span)}: what is no window is as large" for span in kept]
-        return Found((), (), (), 1 - confidence, tuple(left_out), NOTHING.format("it goes up and down all along"))
+        return Found((), (), (), 1 - min(sure), tuple(left_out), NOTHING.format("it goes up and down all along"))
     windows, edges = _placed(seen, kept)
     return Found(windows, edges, tuple(sure), confidence, tuple(left_out))
 
 
-def _verdict(seen: _Seen, span: Span) -> float | str:
-    """How far to trust a span, 0 to 1, or why it is no window."""
-    values = seen.values
-    if span.first == 0 or span.last == len(values):
+def _verdict(seen: _Seen, span: Span) -> tuple[Span, float] | str:
+    """The span and how far to trust it, 0 to 1, or why it is no window.
+
+    It keeps its head and its tail only if it has no steps without them: a slow ramp is none.
+    """
+    if span.first == 0 or span.last == len(seen.values):
         return "the trace cuts it off"
-    before, after = seen.room(span)
-    margin, reach = int(EDGE * span.length), max(1, int(FLANK * span.length))
-    inside, within = values[span.first : span.last].mean(), _of_mean(values[span.first : span.last])
+    plain = replace(span, head=0, tail=0)
+    sharp, clear = _look(seen, plain)
+    if min(sharp) < SHARP and span != plain:
+        sharp, clear = _look(seen, span)
+        plain = span
+    if min(clear) <= 0:
+        return "it is no higher than what is beside it"
+    if min(clear) < SIGNIFICANT:
+        return f"it stands out by {min(clear):.1f} standard uncertainties only"
+    if min(sharp) < SHARP:
+        return "its edges are slow swings, not steps"
+    return plain, min(1.0, *sharp) * -math.expm1(-((min(clear) / SIGNIFICANT) ** 2))
+
+
+def _look(seen: _Seen, span: Span) -> tuple[list[float], list[float]]:
+    """Of either edge, what share of the height it climbs at once, and by how many uncertainties it stands out.
+
+    The height is that of the part of the span that has one level there.
+    """
+    values, rooms = seen.values, seen.room(span)
     sharp, clear = [], []
-    for edge, room, sign in ((span.first, before, -1), (span.last, after, 1)):
+    for edge, room, sign in ((span.first, rooms[0], -1), (span.last, rooms[1], 1)):
+        part = span.part(sign)
+        margin, reach = int(EDGE * (part.stop - part.start)), max(1, int(FLANK * (part.stop - part.start)))
         # Beside a short gap the whole of it is compared, less what a ramp may take.
         gap = min(margin, room // 3)
         flank = values[_between(edge + sign * gap, edge + sign * min(room, gap + reach))]
         side = values[_between(edge - sign * margin, edge - sign * (margin + reach))]
         far = values[_between(edge + sign * gap, edge + sign * min(room, span.length))]
-        height = float(inside - far.mean())
-        if height <= 0:
-            return "it is no higher than what is beside it"
-        sharp.append(float(side.mean() - flank.mean()) / height)
-        clear.append(height / math.hypot(within, _of_mean(far)))
-    if min(clear) < SIGNIFICANT:
-        return f"it stands out by {min(clear):.1f} standard uncertainties only"
-    if min(sharp) < SHARP:
-        return "its edges are slow swings, not steps"
-    return min(1.0, *sharp) * -math.expm1(-((min(clear) / SIGNIFICANT) ** 2))
+        height = float(values[part].mean() - far.mean())
+        sharp.append(float(side.mean() - flank.mean()) / height if height > 0 else 0.0)
+        clear.append(height / math.hypot(_of_mean(values[part]), _of_mean(far)))
+    return sharp, clear
 
 
 def _of_mean(values: NDArray[np.float64]) -> float:
@@ -275,21 +317,26 @@ def _placed(seen: _Seen, spans: Sequence[Span]) -> tuple[tuple[Window, ...], tup
     """The edges of spans to a fraction of a sample where they are clear, else to the block."""
     rooms = np.array([seen.room(span) for span in spans]) * seen.block
     rises, falls = (seen.bounds[[getattr(span, end) for span in spans]] for end in ("first", "last"))
-    lengths = falls - rises
+    parts = [[span.part(sign) for span in spans] for sign in (-1, 1)]
+    first, last = (np.array([part.stop - part.start for part in side]) * seen.block for side in parts)
     # The state changes half-way up a ramp, so the onset comes before; and noise alone moves a change of state by a few
     # of the blocks that it takes to see one.
     slack = (3 + 8 * seen.states.noise) * seen.block
     up, down = (
-        slack + min(RAMP_SHARE * float(lengths.min()), 2 * seen.block * max(_ramp(seen, span, sign) for span in spans))
+        slack
+        + min(
+            RAMP_SHARE * float(min(first.min(), last.min())),
+            2 * seen.block * max(_ramp(seen, span, sign) for span in spans),
+        )
         for sign in (1, -1)
     )
     # The falls first: where a gap is short, they make room for the rise after it.
-    stops, stop_doubts = _onsets(seen, Edges(falls, lengths * 0.9, rooms[:, 1], -1), down)
+    stops, stop_doubts = _onsets(seen, Edges(falls, last * 0.9, rooms[:, 1], -1), down)
     earlier = np.concatenate([[0.0], np.maximum(falls - stops, 0.0)[:-1]])
     next_to = np.concatenate([[False], np.isclose(rooms[1:, 0], rises[1:] - falls[:-1])])
     before = rooms[:, 0] + np.where(next_to, earlier, 0.0)
     up = min(up, float(before.min()) / 4.6)  # half of it is looked at, and must hold the search and three blocks
-    starts, start_doubts = _onsets(seen, Edges(rises, before / 2, lengths * 0.9, 1), up)
+    starts, start_doubts = _onsets(seen, Edges(rises, before / 2, first * 0.9, 1), up)
     found = zip(starts.tolist(), stops.tolist(), start_doubts.tolist(), stop_doubts.tolist(), strict=True)
     pairs = [(Window(start, stop, index=k), EdgeUncertainty(0.0, *u)) for k, (start, stop, *u) in enumerate(found)]
     return tuple(window for window, _ in pairs), tuple(edges for _, edges in pairs)
@@ -299,14 +346,15 @@ def _ramp(seen: _Seen, span: Span, sign: int) -> int:
     """Blocks before a change of state in which most of the ramp to it is seen, at the rise (+1) or the fall (-1)."""
     values, (before, after) = seen.values, seen.room(span)
     edge, room = (span.first, before) if sign > 0 else (span.last, after)
-    inside = values[span.first : span.last][::sign][: max(1, span.length // 4)].mean()
-    flank = values[_between(edge, edge - sign * max(1, min(room, span.length) * 3 // 4))].mean()
-    reach = min(edge, before if sign > 0 else span.length // 2)
+    part = values[span.part(-sign)]
+    inside = part[::sign][: max(1, len(part) // 4)].mean()
+    flank = values[_between(edge, edge - sign * max(1, min(room, len(part)) * 3 // 4))].mean()
+    reach = min(edge, before if sign > 0 else len(part) // 2)
     back = values[edge - reach : edge][::-1]
-    width = min(SMOOTHED, len(back))
+    width = min(max(SMOOTHED, math.ceil(seen.states.noise / SMOOTH_NOISE**2)), len(back))
     smooth = np.convolve(back, np.full(width, 1 / width), mode="valid")
     passed = smooth < flank + 0.2 * (inside - flank) if sign > 0 else smooth > flank + 0.8 * (inside - flank)
-    return int(passed.argmax()) if passed.any() else len(back)
+    return int(passed.argmax()) + width - SMOOTHED if passed.any() else len(back)
 
 
 def _onsets(seen: _Seen, edges: Edges, most: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -39,11 +39,13 @@ def straight_line(host: NDArray[np.float64], scope: NDArray[np.float64]) -> tupl
     return slope, y - slope * x
 
 
-def compare(ties: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> ClockComparison | None:
+def compare(
+    ties: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], interval: float = 0.0
+) -> ClockComparison | None:
     """One slope for all records, each with an origin of its own.
 
-    Each tie is one record's (host times [n], scope times [n]) of the same instants, in seconds. Records with
-    fewer than two instants say nothing; None when all are such.
+    Each tie is one record's (host times [n], scope times [n]) of the same instants, in seconds, those of the scope
+    rounded to samples every `interval`. Records with fewer than two instants say nothing; None when all are such.
     """
     centred = [(host - host.mean(), scope - scope.mean()) for host, scope in ties if len(host) > 1]
     if not centred:
@@ -60,6 +62,6 @@ def compare(ties: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> 
     scatter = math.sqrt(float(residuals @ residuals) / freedom) if freedom > 0 else 0.0
     return ClockComparison(
         slope=slope,
-        slope_uncertainty=max(scatter, HOST_JITTER) / math.sqrt(square),
+        slope_uncertainty=max(scatter, math.hypot(HOST_JITTER, interval / math.sqrt(12))) / math.sqrt(square),
         residual=float(np.abs(residuals).max()),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from powerlab_analysis import model
-from powerlab_analysis.measured import Measured, Source, rectangular
+from powerlab_analysis.measured import Measured, Source
 from powerlab_analysis.result import Result, Setup
 
 
@@ -26,8 +26,15 @@ def _screen(setup: Setup) -> object:
     return (setup.screens, setup.chain.turns, setup.chain.full_scale or object())
 
 
-SCOPE: Final = Condition("scope", lambda it: (it.instruments.get("scope"), it.seed))
-SUPPLY: Final = Condition("supply", lambda it: (it.instruments.get("supply"), it.seed))
+def _supply(setup: Setup) -> object:
+    """One that tells no serial number but 0, as the E3645A, is known by the scope that it stands beside."""
+    scope, supply = (setup.instruments.get(role, "") for role in ("scope", "supply"))
+    nameless = supply.split(",")[2:3] in ([], ["0"])
+    return (supply, scope if nameless else None)
+
+
+SCOPE: Final = Condition("scope", lambda it: it.instruments.get("scope"))
+SUPPLY: Final = Condition("supply", _supply)
 # A probe has no serial number to ask for: its model, and the scope and supply it is used with, must do.
 PROBE: Final = Condition("probe", lambda it: (it.chain.probe, it.chain.sensitivity, it.chain.gain_limit))
 SCREEN: Final = Condition("screen", _screen)
@@ -35,22 +42,26 @@ TURNS: Final = Condition("turns", lambda it: it.chain.turns)
 LEAD: Final = Condition("lead", lambda it: (it.supply.lead_resistance, it.supply.lead_resistance_limit))
 ZERO: Final = Condition("zeroing", lambda it: bool(it.zeros))
 CALIBRATION: Final = Condition("calibration", lambda it: (it.chain.calibrated, it.chain.lines))
+# Only for the offset: runs with zeros of their own differ in it, and nothing is wrong with that.
+ORIGIN: Final = Condition("zero", lambda it: (it.chain.zeroed if it.zeros else it.chain.calibrated) or object())
 ALL: Final = (SCOPE, SUPPLY, PROBE, SCREEN, TURNS, LEAD, ZERO, CALIBRATION)
 
-# What each source needs to be the same error in several runs. Noise, spread, edges, quantisation,
-# drift since the zero and what lies between idle and windows are not among them: they are another error in each run.
+# What each source needs to be the same error in several runs. Noise, spread, edges, quantisation
+# and what lies between idle and windows are not among them: they are another error in each run.
 SHARED: Final[Mapping[str, tuple[Condition, ...]]] = {
     model.PROBE_GAIN.name: (SCOPE, PROBE),
-    # Where the thumbwheel stands is not all of the offset: what may have moved since is added by `_moved`.
+    # Offsets, and their drift since one and the same zero, are those of the first run: `_moved` adds what they may have
+    # moved by since then.
     model.PROBE_OFFSET.name: (SCOPE, PROBE, TURNS),
+    model.OFFSET_DRIFT.name: (SCOPE, PROBE, TURNS, ORIGIN),
+    model.ZERO_NOISE: (SCOPE, SCREEN, TURNS, ORIGIN),
     model.SCOPE_GAIN.name: (SCOPE, SCREEN),
     model.SCOPE_OFFSET.name: (SCOPE, SCREEN),
     # What the supply reads of current is off by the same in every calibration; its offset is in it without a zero only.
     model.CALIBRATION.name: (SUPPLY, ZERO),
     model.CALIBRATION_FIT: (CALIBRATION,),
     model.TIME_BASE.name: (SCOPE,),
-    model.VOLTAGE_GAIN.name: (SUPPLY,),
-    model.VOLTAGE_OFFSET.name: (SUPPLY,),
+    model.VOLTAGE.name: (SUPPLY,),
     model.LEAD_RESISTANCE.name: (SUPPLY, LEAD),
 }
 MOVED: Final = "offset drift between the runs"
@@ -58,21 +69,24 @@ MOVED: Final = "offset drift between the runs"
 
 def differing(setups: Sequence[Setup]) -> tuple[str, ...]:
     """The names of what the runs do not have in common."""
-    return tuple(it.name for it in ALL if len({it.key(setup) for setup in setups}) > 1)
+    return tuple(it.name for it in ALL if _differs(it, setups))
+
+
+def _differs(condition: Condition, setups: Sequence[Setup]) -> bool:
+    return len({condition.key(setup) for setup in setups}) > 1
 
 
 def aligned(results: Sequence[Result], name: str, labels: Sequence[str]) -> tuple[Measured, ...]:
     """One quantity of several runs, with the sources that they do not share told apart by each run's label.
 
-    Where no zero was subtracted, the offset is the same error in all but for what it moves between the runs: each gets
-    a part of its own for that.
+    Where no zero was subtracted, or the same zero from all, the offset is the same error in all but for what it moves
+    between the runs: each but the first gets a part of its own for that.
     """
     setups = [it.setup for it in results]
-    apart = set(differing(setups))
-    return tuple(
-        _told_apart(_moved(result.measured[name], result.setup), apart, label)
-        for result, label in zip(results, labels, strict=True)
-    )
+    apart = {it.name for it in (*ALL, ORIGIN) if _differs(it, setups)}
+    values = [result.measured[name] for result in results]
+    moved = [values[0], *(_moved(it, setup, apart) for it, setup in zip(values[1:], setups[1:], strict=True))]
+    return tuple(_told_apart(it, apart, label) for it, label in zip(moved, labels, strict=True))
 
 
 def common_sources(values: Sequence[Measured]) -> tuple[str, ...]:
@@ -98,11 +112,13 @@ def _is_shared(source: Source, apart: set[str]) -> bool:
     return name in SHARED and not apart & {it.name for it in SHARED[name]}
 
 
-def _moved(value: Measured, setup: Setup) -> Measured:
-    """The value of a run without a zero, with what its offset moves by from run to run."""
-    limit = setup.chain.offset_limit
-    part = value.parts.get(model.PROBE_OFFSET)
-    if part is None or not limit:
+def _moved(value: Measured, setup: Setup, apart: set[str]) -> Measured:
+    """The value of a run the offset of which is shared, with what that has moved by since the first run."""
+    offset, drift = value.parts.get(model.PROBE_OFFSET), value.parts.get(model.OFFSET_DRIFT)
+    if offset is not None and setup.chain.offset_limit:
+        part = offset * setup.chain.drift_limit / setup.chain.offset_limit
+    elif drift is not None and _is_shared(model.OFFSET_DRIFT, apart):
+        part = drift
+    else:
         return value
-    each_ampere = part / rectangular(limit)
-    return value + Measured(0.0, {Source(MOVED): each_ampere * rectangular(setup.chain.drift_limit)})
+    return value + Measured(0.0, {Source(MOVED): part})

@@ -59,19 +59,19 @@ def pulses(digital: Trace, bit: int, *, inverted: bool = False) -> tuple[Pulse, 
     >>> pulses(trace, bit=2)[0].start, pulses(trace, bit=2)[0].stop
     (0.5, 1.5)
     """
-    high = (((digital.codes >> bit) & 1) != inverted).astype(np.bool_)
-    if not len(high):
+    line = digital.codes & digital.codes.dtype.type(1 << bit)
+    if not len(line):
         return ()
-    flips = np.flatnonzero(high[1:] != high[:-1]) + 1
-    before = [0] if high[0] else []
-    after = [len(high)] if high[-1] else []
+    flips = np.flatnonzero(line[1:] != line[:-1]) + 1
+    before = [0] if bool(line[0]) != inverted else []
+    after = [len(line)] if bool(line[-1]) != inverted else []
     bounds = np.concatenate([np.array(before, np.int64), flips, np.array(after, np.int64)])
     return tuple(
         Pulse(
             start=digital.start + first * digital.interval,
             stop=digital.start + last * digital.interval,
             cut_start=first == 0,
-            cut_stop=last == len(high),
+            cut_stop=last == len(line),
         )
         for first, last in bounds.reshape(-1, 2).tolist()
     )

@@ -15,12 +15,14 @@ class Noise:
     """How samples scatter around a steady level.
 
     `rms` is the standard deviation of a sample in the trace's unit; `correlation` how many seconds of trace are
-    worth one independent sample; `independent` how many such there were.
+    worth one independent sample; `independent` how many such there were; `step` one stored code of that trace, 0 where
+    it is as that of the trace it is applied to.
     """
 
     rms: float
     correlation: float
     independent: float
+    step: float = 0.0
 
     @property
     def dof(self) -> float:
@@ -47,17 +49,24 @@ def noise_of(trace: Trace) -> Noise:
         rms=math.sqrt(variance) * abs(trace.scale),
         correlation=bracket * trace.interval,
         independent=len(codes) / bracket,
+        step=abs(trace.scale),
     )
 
 
 def pooled(noises: list[Noise]) -> Noise | None:
-    """One noise for several records of the same chain: mean square, longest correlation. None for none."""
+    """One noise for several records of the same chain: mean square, longest correlation. None for none.
+
+    Its step is such that raw codes have the mean square that they have in the records, whatever was summed in each.
+    """
     if not noises:
         return None
+    square = sum(noise.rms**2 for noise in noises) / len(noises)
+    for_each = sum(noise.rms**2 / noise.step for noise in noises if noise.step) / len(noises)
     return Noise(
-        rms=math.sqrt(sum(noise.rms**2 for noise in noises) / len(noises)),
+        rms=math.sqrt(square),
         correlation=max(noise.correlation for noise in noises),
         independent=sum(noise.independent for noise in noises),
+        step=square / for_each if for_each > 0 else noises[0].step,
     )
 
 
@@ -65,11 +74,11 @@ def dithers(noise: Noise, resolution: float, step: float) -> bool:
     """Whether the noise spreads a steady level over enough raw codes for their mean to resolve less than one.
 
     `resolution` is one raw code and `step` one stored code (a sum of resolution / step raw ones), in the unit of
-    the noise. At least 0.5 of a raw code rms is asked for; with the code's own 1 / sqrt(12) that is seen as
-    1 / sqrt(3), which a quiet level that flips between two codes cannot reach. The raw codes in a sum are taken
-    as independent.
+    the noise; the noise's own step goes first, for records of unlike length sum unlike many. At least 0.5 of a raw
+    code rms is asked for; with the code's own 1 / sqrt(12) that is seen as 1 / sqrt(3), which a quiet level that flips
+    between two codes cannot reach. The raw codes in a sum are taken as independent.
     """
-    return noise.rms**2 * raw_codes(resolution, step) >= resolution**2 / 3
+    return noise.rms**2 * raw_codes(resolution, noise.step or step) >= resolution**2 / 3
 
 
 def raw_codes(resolution: float, step: float) -> int:

@@ -13,22 +13,24 @@ from numpy.typing import NDArray
 from powerlab_analysis.clocks import HOST_JITTER, RATE_LIMIT
 from powerlab_analysis.integral import Integral
 from powerlab_analysis.noise import correlation_bracket
-from powerlab_analysis.steps import Edges, Onsets, locate
+from powerlab_analysis.steps import PASSES, Edges, Onsets, locate
 
 # Logarithm of a likelihood ratio; 12.5 is a Gaussian's five standard deviations.
 SURE = 12.5
 MOST_SUMS = 50_000_000  # windows times offsets that are tried
+SUMS_AT_ONCE = 1_000_000
 RESIDUAL_BLOCKS = 8192
 FEWEST_ALIKE = 4  # windows, from which on what they have in common is known
 ZOOMED = 41  # offsets of a closer look
 MOST_PEAKS = 16  # of the first look that get one
 FINE = 2e-4  # s: where the first look ends
-RAMP = 0.012  # s by which the middle of a ramp, which is what the first look finds, may come after its onset
-LONGEST_BLOCK = 5e-4  # s
+RAMP = 0.025  # s by which the middle of a ramp, which is what the first look finds, may come after its onset
+LONGEST_BLOCK = 1e-3  # s
 LARGEST_STEP = 0.06  # s of the host's clock that are looked for between two windows
 LEAST_STEP = 2e-3  # s; below, a step is no different from a late stamp
 FLANK = 0.05  # s of idle beside a window that are compared with it
-USUAL_WEIGHT = 2  # edges that the usual jitter of a host counts for beside those of the record
+USUAL_WEIGHT = 6  # degrees of freedom that the usual jitter of a host counts for beside those of the record
+MEDIAN_WORTH = 0.37  # of a degree of freedom: what each edge is worth where their median is taken for the scatter
 LEAST_JITTER, LARGEST_JITTER = 1e-5, 5e-4  # s; more is no jitter, but wrong
 LATE = 1e-3  # s that an edge may be off, besides its uncertainty, before its window is given up
 
@@ -170,11 +172,15 @@ def _sums(
     integral: Integral, pattern: Pattern, offsets: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Integral of the trace inside the windows, and how many seconds of them are in the trace, at each offset."""
-    inside, seconds = np.zeros(len(offsets)), np.zeros(len(offsets))
-    for start, stop in zip(pattern.starts.tolist(), pattern.stops.tolist(), strict=True):
-        inside += integral.at(offsets + stop) - integral.at(offsets + start)
-        seconds += np.clip(offsets + stop, integral.start, integral.stop)
-        seconds -= np.clip(offsets + start, integral.start, integral.stop)
+    edges = np.stack([pattern.starts, pattern.stops])[:, None, :]
+    inside, seconds = np.empty(len(offsets)), np.empty(len(offsets))
+    rows = max(1, SUMS_AT_ONCE // edges.size)
+    for first in range(0, len(offsets), rows):
+        part = slice(first, first + rows)
+        times = np.clip(offsets[part, None] + edges, integral.start, integral.stop)
+        found = integral.at(times).sum(axis=2)
+        inside[part] = found[1] - found[0]
+        seconds[part] = times[1].sum(axis=1) - times[0].sum(axis=1)
     return inside, seconds
 
 
@@ -241,13 +247,10 @@ def _split(integral: Integral, pattern: Pattern, place: _Place) -> tuple[int, tu
     before = np.minimum(FLANK, np.concatenate([[np.inf], halves]))
     after = np.minimum(FLANK, np.concatenate([halves, [np.inf]]))
     middle = place.idle + place.step / 2
-    scores = np.empty((number, len(shifts)))
-    for w in range(number):
-        start, stop = (place.offset + shifts + it for it in (pattern.starts[w], pattern.stops[w]))
-        ticks = np.stack([start - before[w], start, stop, stop + after[w]])
-        found = np.diff(integral.at(ticks), axis=0)
-        inside = np.diff(np.clip(ticks, integral.start, integral.stop), axis=0) * middle
-        scores[w] = (found - inside).T @ np.array([-1.0, 1.0, -1.0]) / place.step
+    ticks = np.stack([pattern.starts - before, pattern.starts, pattern.stops, pattern.stops + after])
+    times = np.clip(ticks[:, :, None] + (place.offset + shifts), integral.start, integral.stop)
+    flank, inside, other = np.diff(integral.at(times) - times * middle, axis=0)
+    scores = (inside - flank - other) / place.step
     first, second = scores.cumsum(axis=0)[:-1], scores[::-1].cumsum(axis=0)[::-1][1:]
     together = float(scores.sum(axis=0).max())
     parted = first.max(axis=1) + second.max(axis=1)
@@ -287,7 +290,7 @@ def _fine(integral: Integral, pattern: Pattern, rows: slice, offset: float) -> _
     search = min(search, float(rooms.max()) / 3)
     if search < 2 * integral.interval:
         return NO_EDGE
-    found = _onsets(integral, clear, search, max(integral.interval, search / 24))
+    found = _onsets(integral, clear, search, max(integral.interval, search / 24), 2)
     moved = _common(clear, found)
     if moved is None:
         return NO_EDGE
@@ -319,8 +322,8 @@ def _clear(pattern: Pattern, rows: slice, offset: float, sign: int) -> Edges:
     return Edges(times[rows] + offset, before[rows], after[rows], sign)
 
 
-def _onsets(integral: Integral, clear: list[Edges], search: float, block: float) -> list[Onsets]:
-    return [locate(integral, edges, search, block) for edges in clear]
+def _onsets(integral: Integral, clear: list[Edges], search: float, block: float, passes: int = PASSES) -> list[Onsets]:
+    return [locate(integral, edges, search, block, passes) for edges in clear]
 
 
 def _common(clear: list[Edges], found: list[Onsets]) -> tuple[float, float] | None:
@@ -399,11 +402,13 @@ def _straightened(pattern: Pattern, rows: slice, offset: float, found: list[Onse
 
 def _jitter(rest: NDArray[np.float64], noise: NDArray[np.float64]) -> float:
     """How far each edge scatters besides its noise (s): what is usual, until enough edges say otherwise."""
-    freedom = max(len(rest) - 2, 0)
+    freedom = max(len(rest) - 2, 0) * MEDIAN_WORTH
     # By the median, which an edge that is far off does not move.
     square = (1.4826 * float(np.median(np.abs(rest)))) ** 2 - float(np.square(noise).mean())
     found = (USUAL_WEIGHT * HOST_JITTER**2 + freedom * square) / (USUAL_WEIGHT + freedom)
-    return min(math.sqrt(max(found, LEAST_JITTER**2)), LARGEST_JITTER)
+    # Few edges say it roughly only (the variance of Student's distribution).
+    rough = math.sqrt((USUAL_WEIGHT + freedom) / (USUAL_WEIGHT + freedom - 2))
+    return min(rough * math.sqrt(max(found, LEAST_JITTER**2)), LARGEST_JITTER)
 
 
 def _doubt(edge: str, late: float) -> str:

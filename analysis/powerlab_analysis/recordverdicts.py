@@ -51,7 +51,7 @@ def record_verdicts(seen: Survey, clock: ClockComparison | None) -> Iterator[Ver
     yield from _odd(seen, odd)
     yield from _marker(seen.cuts)
     if clock is not None and STEP not in odd.values():
-        yield from _clock(clock)
+        yield from _clock(clock, 1 / seen.sample_rate if seen.sample_rate else 0.0)
 
 
 def _dropped(seen: Survey) -> Iterator[Verdict]:
@@ -143,8 +143,9 @@ def _marker(cuts: Sequence[Cut]) -> Iterator[Verdict]:
         )
 
 
-def _clock(clock: ClockComparison) -> Iterator[Verdict]:
-    """On a scope and a host that do not agree on time, beyond what the host's jitter explains."""
+def _clock(clock: ClockComparison, interval: float) -> Iterator[Verdict]:
+    """On a scope and a host that do not agree on time, beyond what the host's jitter and the sampling explain."""
+    farthest = CLOCK_RESIDUAL + interval
     if abs(clock.slope) > CLOCK_SLOPE and abs(clock.slope) > 3 * clock.slope_uncertainty:
         yield Verdict(
             name="clock-rate",
@@ -156,15 +157,15 @@ def _clock(clock: ClockComparison) -> Iterator[Verdict]:
             value=abs(clock.slope),
             limit=CLOCK_SLOPE,
         )
-    if clock.residual > CLOCK_RESIDUAL:
+    if clock.residual > farthest:
         yield Verdict(
             name=STEP,
             effect=Effect.FLAG,
             text=f"a window's start differs by {clock.residual * 1e3:.2f} ms between scope and host "
-            f"(limit {CLOCK_RESIDUAL * 1e3:g} ms): the workload's timing was disturbed, or the host's clock was set",
+            f"(limit {farthest * 1e3:.3g} ms): the workload's timing was disturbed, or the host's clock was set",
             quantities=TIMES,
             value=clock.residual,
-            limit=CLOCK_RESIDUAL,
+            limit=farthest,
             unit="s",
         )
 

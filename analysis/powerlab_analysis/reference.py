@@ -1,6 +1,6 @@
 """What the current of a run is counted from: the zero and the calibration that hold for the screens it was taken on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from powerlab_analysis.calibration import CALIBRATION_LIFETIME, ZERO_LIFETIME
@@ -9,6 +9,7 @@ from powerlab_analysis.noise import Noise, pooled
 from powerlab_analysis.survey import Level, Survey
 from powerlab_analysis.verdict import OF_CURRENT, Effect, Verdict
 from powerlab_traces.chain import CurrentChain, ScreenZero
+from powerlab_traces.record import RecordKind
 from powerlab_traces.run import Run
 
 
@@ -46,8 +47,8 @@ def reference_of(run: Run, seen: Survey) -> Reference:
     length = _length(seen)
     before = 0.0 if levels else chain.zero_age if zero else chain.calibration_age if offset_known else 0.0
     model = Model(_drifting(chain, before + length), run.supply, zero, lines, offset_known)
-    from_before = offset_known or (zero is not None and not levels)
-    verdicts = (*_zero_old(before + length, from_before=from_before), *_calibration_old(chain, applied=bool(lines)))
+    age = _zero_age(seen, [level.record for level in levels], before) if zero is not None or offset_known else 0.0
+    verdicts = (*_zero_old(age), *_calibration_old(chain, applied=bool(lines)))
     return Reference(model, pooled([level.noise for level in levels]), tuple(notes), verdicts)
 
 
@@ -91,14 +92,29 @@ def _drifting(chain: CurrentChain, since_zero: float) -> CurrentChain:
     return replace(chain, drift_limit=max(chain.seen_drift, assumed))
 
 
-def _zero_old(age: float, *, from_before: bool) -> Iterator[Verdict]:
-    """On a zero that was measured too long before the run's end."""
-    if from_before and age > ZERO_LIFETIME:
+def _zero_age(seen: Survey, zeros: Collection[int], before: float) -> float:
+    """How far the first and the last windows (without any, records) are from the nearest zero, at most, in s.
+
+    `zeros` are the zero records that were used; without any, the zero was measured `before` (s) the run.
+    """
+    outlines = seen.outlines
+    judged = [it.armed for it in outlines if it.kind is RecordKind.ACTIVE] or [it.armed for it in outlines]
+    if not judged:
+        return 0.0
+    if not zeros:
+        return before + (max(judged) - min(it.armed for it in outlines)) * 1e-9
+    armed = [it.armed for it in outlines if it.index in zeros]
+    return max(min(abs(at - zero) for zero in armed) for at in (min(judged), max(judged))) * 1e-9
+
+
+def _zero_old(age: float) -> Iterator[Verdict]:
+    """On a zero that was measured too long before, or after, what it is subtracted from."""
+    if age > ZERO_LIFETIME:
         yield Verdict(
             name="zero-old",
             effect=Effect.FLAG,
-            text=f"the zero was {age / 60:.0f} min old at the end of the run (limit {ZERO_LIFETIME / 60:.0f} min): it "
-            "may have drifted by more than is in the budget; zero just before each run, and capture shorter ones",
+            text=f"windows are {age / 60:.0f} min away from the zero (limit {ZERO_LIFETIME / 60:.0f} min): it may have "
+            "drifted by more than is in the budget; zero just before each run, and capture shorter ones",
             quantities=OF_CURRENT,
             value=age,
             limit=ZERO_LIFETIME,

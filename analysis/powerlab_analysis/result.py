@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from powerlab_analysis.clocks import ClockComparison
 from powerlab_analysis.measured import Kind, Measured
+from powerlab_analysis.memory import Memory
 from powerlab_analysis.quantity import Quantity
 from powerlab_analysis.statistics import Summary
 from powerlab_analysis.verdict import Effect, Verdict
@@ -70,7 +71,7 @@ class Setup:
 
     `instruments` are their answers to `*IDN?` by role, `screens` the scope's (see `Stretch.screen`), `zeros` the zeros
     that were subtracted, in A by screen (empty for none), `currents` the mean current in A in windows and in idle
-    records, by "windows" and "idle". `seed` is that of a simulated bench.
+    records, by "windows" and "idle".
     """
 
     instruments: Mapping[str, str]
@@ -79,7 +80,6 @@ class Setup:
     screens: frozenset[float]
     zeros: Mapping[float, float]
     currents: Mapping[str, float]
-    seed: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,7 @@ class Result:
     verdicts: tuple[Verdict, ...] = ()
     notes: tuple[str, ...] = ()
     outcome: Outcome = Outcome.COMPLETE  # of the capture
+    memory: Memory | None = None  # that the workload used
 
     @property
     def budget(self) -> tuple[BudgetTerm, ...]:

@@ -20,20 +20,33 @@ GUESSES = 4.0  # standard deviations of a smoothed block, beyond which a first g
 ROUNDS = 6  # of states and levels in turn
 KNOTS = 20  # pieces that the baseline has at most in idle
 CHANGE = 3.0  # times ln(blocks): what a change of state costs, as the logarithm of a likelihood
+SMOOTH, RARE = 256, 0.03  # stretches of a trace, and the share of them that is idle at least
+LEAST_STATE = 0.2  # of the longest window: what is shorter is no state of one, but a gap with its ramps
+CLOSE = 4  # blocks
+STEEP = 0.6  # of a level above idle, that its edge climbs at once
+LEAST_LEVEL = 0.2  # of the height: what a window lies above idle at least
 FEWEST = 32  # blocks in which states can be told from noise
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Blocks `[first, last)` in the high state."""
+    """Blocks `[first, last)` in the high state; the first `head` and the last `tail` of them at a lower level."""
 
     first: int
     last: int
+    head: int = 0
+    tail: int = 0
 
     @property
     def length(self) -> int:
         """How many blocks."""
         return self.last - self.first
+
+    def part(self, sign: int) -> slice:
+        """The blocks of one level next to the start (-1) or the stop (+1)."""
+        if sign < 0:
+            return slice(self.first, self.first + self.head if self.head else self.last - self.tail)
+        return slice(self.last - self.tail if self.tail else self.first + self.head, self.last)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +77,67 @@ def best_states(integral: Integral, values: NDArray[np.float64]) -> States | Non
         return best
     places = (np.arange(len(values)) * (len(coarse) / len(values))).astype(np.int64)
     return _settled(values, best.high[places], best.knots)
+
+
+def any_level(values: NDArray[np.float64], best: States) -> States | None:
+    """The `best` states with all above one idle level in the high one: a window may have states of its own.
+
+    None where the idle drifts: then an edge that is added is no step.
+    """
+    scale = max(1, len(values) // SMOOTH)
+    smooth = values[: len(values) // scale * scale].reshape(-1, scale).mean(axis=1)
+    low = values < float(np.quantile(smooth, RARE)) + best.height / 2
+    least, cost = LEAST_LEVEL * best.height, CHANGE * math.log(len(values))
+    shortest = LEAST_STATE * max(span.length for span in spans_of(best.high))
+    for _ in range(ROUNDS):
+        if not 0 < np.count_nonzero(low) < len(low):
+            return None
+        idle = float(np.median(values[low]))
+        noise = 1.4826 * float(np.median(np.abs(values[low] - idle)))
+        high = np.zeros(len(values), dtype=np.bool_)
+        for span in spans_of(best.high):
+            high[span.first : span.last] = values[span.first : span.last].mean() - idle > least
+        # What the best states have between windows stays there unless it speaks against that, and for long enough.
+        for span in spans_of(~high):
+            if span.length < shortest:
+                continue
+            above = values[span.first : span.last] - idle
+            rates = (above - least / 2) * (least / max(noise, least / cost) ** 2)
+            for state in spans_of(_path(np.clip(rates, -cost, cost), cost)):
+                high[span.first + state.first : span.first + state.last] = state.length >= shortest
+        if (high != low).all():
+            break
+        low = ~high
+    idles = [float(np.median(values[it.first : it.last])) for it in spans_of(low) if it.length >= scale]
+    if not idles or np.ptp(idles) > least or not high.any():
+        return None
+    if not all(_steps(values, high, edge, idle, least) for edge in _edges(high) if not _near(edge, best.high)):
+        return None
+    height = float(np.median(values[high])) - idle
+    return States(high, np.full(len(values), idle), height, best.cost, (noise / height) ** 2, 1)
+
+
+def _edges(high: NDArray[np.bool_]) -> list[int]:
+    """Where states [n] change, and the trace's ends where they are high."""
+    return [edge for span in spans_of(high) for edge in (span.first, span.last)]
+
+
+def _near(edge: int, high: NDArray[np.bool_]) -> bool:
+    """Whether other states change within a few blocks of an edge as well."""
+    return min((abs(edge - other) for other in _edges(high)), default=len(high)) <= CLOSE
+
+
+def _steps(values: NDArray[np.float64], high: NDArray[np.bool_], edge: int, idle: float, least: float) -> bool:
+    """Whether an edge of the high state is a step in the trace, and not where it slowly rises or falls."""
+    if edge in (0, len(values)):
+        return False
+    others = [it for it in [0, *_edges(high), len(values)] if it != edge]
+    before, after = (min(abs(edge - it) for it in others if (it < edge) == sign) for sign in (True, False))
+    width = max(CLOSE, min(before, after) // 8)
+    left, right = values[max(edge - width, 0) : edge], values[edge : edge + width]
+    inside, outside = (left, right) if high[edge - 1] else (right, left)
+    beyond = values[max(edge - 3 * width, 0) : edge] if high[edge - 1] else values[edge : edge + 3 * width]
+    return float(inside.mean() - outside.mean()) > STEEP * max(least, float(beyond.mean()) - idle)
 
 
 def _guesses(values: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.bool_], int]]:

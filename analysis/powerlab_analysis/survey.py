@@ -1,7 +1,9 @@
 """One pass over the records of a run: what is measured in each, without keeping any."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -9,11 +11,18 @@ from powerlab_analysis.aliasing import Pairs, pairs_of
 from powerlab_analysis.alignment import AlignedWindow, Alignment, Tie, align, objection_to, tie_of
 from powerlab_analysis.edges import pulses
 from powerlab_analysis.noise import Noise, noise_of
+from powerlab_analysis.rows import Rows
 from powerlab_analysis.stretch import Stretch, stretch
 from powerlab_traces.errors import TraceError
 from powerlab_traces.record import Record, RecordKind
 from powerlab_traces.run import Run
 from powerlab_traces.window import DroppedWindow, HostWindow
+
+# Of a zero record's samples. A zero lies near the screen's lower end, where the noise of a long record clips here and
+# there. Of normal noise that loses a hundredth of its samples the mean moves by 0.0034 of its standard deviation: tens
+# of microamperes of some ten milliamperes, a hundredth of what the zero may drift by.
+CLIPPED_ZERO: Final = 0.01
+REACH: Final = 6.0  # standard deviations: samples marked as clipped that lie further off were never acquired
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,7 @@ class Survey:
 
     zeros: tuple[Level, ...]
     idles: tuple[Level, ...]
-    cuts: tuple[Cut, ...]
+    cuts: Sequence[Cut]
     dropped: tuple[DroppedWindow, ...]
     alignments: tuple[Alignment, ...]
     sample_rate: float | None
@@ -82,7 +91,7 @@ def survey(run: Run) -> Survey:
     for host in run.windows:
         waiting[host.record].append(host)
     levels: dict[RecordKind, list[Level]] = {RecordKind.ZERO: [], RecordKind.IDLE: []}
-    cuts: list[Cut] = []
+    cuts = Rows(Cut)
     dropped: list[DroppedWindow] = []
     alignments: list[Alignment] = []
     outlines: list[Outline] = []
@@ -95,8 +104,10 @@ def survey(run: Run) -> Survey:
         dropped += alignment.dropped
         objection = None
         if record.kind is RecordKind.ACTIVE:
-            alignments.append(alignment)
-            cuts += [_cut(record, pair) for pair in alignment.kept]
+            for pair in alignment.kept:
+                cuts.append(_cut(record, pair))
+            kept = cuts.column("aligned")[len(cuts) - len(alignment.kept) : len(cuts)]
+            alignments.append(replace(alignment, kept=kept))
         elif not (objection := _objection_to_level(record, bit)):
             levels[record.kind].append(Level(record.index, stretch(record), noise_of(record.current)))
         outlines.append(_outline(record, objection))
@@ -105,13 +116,32 @@ def survey(run: Run) -> Survey:
     return Survey(
         zeros=tuple(levels[RecordKind.ZERO]),
         idles=tuple(levels[RecordKind.IDLE]),
-        cuts=tuple(sorted(cuts, key=lambda cut: cut.aligned.host.index)),
+        cuts=_in_order(cuts),
         dropped=tuple(sorted(dropped, key=lambda window: window.index)),
         alignments=tuple(alignments),
         sample_rate=rates.get(RecordKind.ACTIVE, next(iter(rates.values()), None)),
         outlines=tuple(outlines),
         tie=tie,
     )
+
+
+def _in_order(cuts: Rows[Cut]) -> Sequence[Cut]:
+    """The cuts in the order of their windows' numbers, which nearly always they have."""
+    numbers = cuts.column("aligned").column("host").column("index")
+    order = sorted(range(len(cuts)), key=numbers.__getitem__)
+    return cuts if order == list(range(len(cuts))) else tuple(cuts[place] for place in order)
+
+
+def is_clipped(record: Record) -> bool:
+    """Whether a zero or idle record clips by so much that it says nothing of the level it was taken for.
+
+    Of a zero record the tail of the noise may clip.
+    """
+    if not len(record.clipped) or record.kind is not RecordKind.ZERO:
+        return len(record.clipped) > 0
+    codes = record.current.codes
+    farthest = float(np.abs(codes[record.clipped] - codes.mean()).max())
+    return len(record.clipped) > CLIPPED_ZERO * len(codes) or farthest > REACH * float(codes.std())
 
 
 def _cut(record: Record, pair: AlignedWindow) -> Cut:
@@ -141,8 +171,8 @@ def _outline(record: Record, objection: str | None) -> Outline:
 
 def _objection_to_level(record: Record, bit: int | None) -> str | None:
     """Why a zero or idle record says nothing of the level it was taken for."""
-    clipped = len(record.clipped)
-    if clipped:
+    if is_clipped(record):
+        clipped = len(record.clipped)
         return f"current clipped in {clipped} sample{'s' * (clipped > 1)}: give the scope channel a larger range"
     if record.kind is RecordKind.ZERO:
         return None  # the supply may well be off

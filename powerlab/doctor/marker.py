@@ -99,6 +99,8 @@ def _output(patient: Patient) -> Verdict:
     output = patient.file.marker.output
     if output == "none":
         return skipped("there is none: windows are found in the current")
+    if (dut := patient.file.dut) is not None and not output.startswith("wire:"):
+        return skipped(f"it is on {dut.address}: see `powerlab dut check`")
     patient.raise_marker()
     return ok(f"{output} can be driven")
 

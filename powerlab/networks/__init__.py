@@ -2,13 +2,14 @@
 
 Reading the table loads no torch; `build` does. A new network is one entry here and a factory in its family's
 file. A model may also be given as `package.module:factory`, a user's own function that takes nothing and
-returns a `torch.nn.Module`.
+returns a `torch.nn.Module`; as `torchvision:NAME` or `timm:NAME`; or as a file (`Kind`).
 """
 
 import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -22,8 +23,29 @@ INPUT_SHAPE: Final = (3, 224, 224)  # of an ImageNet image: channels, height, wi
 BIG_INPUT_SHAPE: Final = (3, 299, 299)  # that of the later Inceptions
 
 
+LIBRARY_WEIGHTS: Final = Path("default")  # the weights that torchvision or timm has for its network
+
+
 class NetworkError(PowerlabError):
     """A network that does not exist, or weights that do not fit it."""
+
+
+class Kind(Enum):
+    """What a model is given as; the value says it in words."""
+
+    TABLE = "network of powerlab"
+    FACTORY = "function of the user's"
+    TORCHVISION = "network of torchvision"
+    TIMM = "network of timm"
+    TORCHSCRIPT = "TorchScript file"
+    EXPORTED = "program of torch.export"
+    ONNX = "ONNX file"
+
+
+FILES: Final[Mapping[str, Kind]] = MappingProxyType(
+    {".pt": Kind.TORCHSCRIPT, ".ts": Kind.TORCHSCRIPT, ".pt2": Kind.EXPORTED, ".onnx": Kind.ONNX}
+)
+LIBRARIES: Final[Mapping[str, Kind]] = MappingProxyType({"torchvision": Kind.TORCHVISION, "timm": Kind.TIMM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +74,9 @@ class Count:
 class Network:
     """A network by name, and where its factory lies.
 
-    `input_shape` is that of one image. `parameters` counts every trained number; it is None for a user's own
-    factory, whose module brings its weights and may say its input's shape in an attribute `input_shape`. `count` is
+    `input_shape` is that of one image, and None where only the model itself can say. `parameters` counts every trained
+    number; it is None for all that is not in the table. A user's own factory makes a module with its weights, which may
+    say its input's shape in an attribute `input_shape`. A file's name is its path; it has no factory. `count` is
     what `powerlab.networks.operations` counts, kept here so that nobody needs to build the network to know it, and
     `unsupported` names what it has no rule for.
     """
@@ -61,11 +84,12 @@ class Network:
     name: str
     module: str
     factory: str
-    input_shape: tuple[int, ...]
+    input_shape: tuple[int, ...] | None
     parameters: int | None
     doc: str
     count: Count | None = None
     unsupported: tuple[str, ...] = ()
+    kind: Kind = Kind.TABLE
 
 
 def _network(
@@ -201,30 +225,47 @@ NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
 
 
 def find(model: str) -> Network:
-    """The network of that name, or the one a `package.module:factory` makes.
+    """The network of that name, the file at that path, or the one that a library or a function makes.
 
-    The user's package is not imported here, so that a caller can check a name without paying for torch.
+    Nothing is imported or opened here, so that a caller can check a name without paying for torch, and name what is
+    on another machine.
 
     Raises
     ------
     NetworkError
-        Neither a name in `NETWORKS` nor written like `package.module:factory`.
+        Neither a name in `NETWORKS`, nor a file of a known kind, nor written like `package.module:factory`.
 
     >>> find("vgg16").parameters
     138357544
+    >>> find("nets/mine.onnx").kind.value
+    'ONNX file'
     """
+    if (file := FILES.get(Path(model).suffix.lower())) is not None:
+        return Network(model, "", "", None, None, file.value, kind=file)
     if ":" in model:
-        match = re.fullmatch(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)", model)
-        if match is None:
-            raise NetworkError(f"model {model!r} names no factory: write it like mypackage.module:factory")
-        return Network(model, match[1], match[2], INPUT_SHAPE, None, f"{match[2]}() of {match[1]}")
+        return _made(model)
     if model in NETWORKS:
         return NETWORKS[model]
     close = difflib.get_close_matches(model.lower(), NETWORKS, n=2)
     hint = f"did you mean {' or '.join(sorted(close))}? " if close else ""
     raise NetworkError(
-        f"there is no network {model!r}: {hint}Known: {', '.join(NETWORKS)}; or give your own as package.module:factory"
+        f"there is no network {model!r}: {hint}Known: {', '.join(NETWORKS)}; or give your own as "
+        f"package.module:factory, a file {', '.join(FILES)}, torchvision:NAME, or timm:NAME"
     )
+
+
+def _made(model: str) -> Network:
+    """The network that a library's name or a function stands for."""
+    library, _, name = model.partition(":")
+    if library in LIBRARIES:
+        if not re.fullmatch(r"[\w.-]+", name):
+            raise NetworkError(f"model {model!r} names no network of {library}: write it like {library}:resnet50")
+        return Network(model, library, name, None, None, f"{name} of {library}", kind=LIBRARIES[library])
+    match = re.fullmatch(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)", model)
+    if match is None:
+        raise NetworkError(f"model {model!r} names no factory: write it like mypackage.module:factory")
+    doc = f"{match[2]}() of {match[1]}"
+    return Network(model, match[1], match[2], INPUT_SHAPE, None, doc, kind=Kind.FACTORY)
 
 
 def build(network: Network, *, seed: int, weights: Path | None = None) -> "nn.Module":
@@ -232,14 +273,17 @@ def build(network: Network, *, seed: int, weights: Path | None = None) -> "nn.Mo
 
     Without `weights` they are random: the same seed gives the same numbers, and torch's global random state is
     as it was before. `weights` is a state dict as written by `torch.save`, with torchvision's key names; it is
-    read without running any code it might hold.
+    read without running any code it might hold. `LIBRARY_WEIGHTS` are those that torchvision or timm has for its
+    network, which it may download. A file brings its own.
 
     Raises
     ------
     NetworkError
-        The user's factory cannot be found or makes no module; the weights' file cannot be read, or its keys
-        or shapes are not the network's.
+        The user's factory cannot be found, fails, or makes no module; the library has no such network; the file is
+        not what it is called; the weights' file cannot be read, or its keys or shapes are not the network's.
+    Missing
+        The library is not installed.
     """
     from powerlab.networks.weights import build_with_weights  # noqa: PLC0415 - the table must not load torch
 
-    return build_with_weights(network, seed, weights)
+    return build_with_weights(network, seed, weights).module

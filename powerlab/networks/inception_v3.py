@@ -21,6 +21,8 @@ class InceptionV3(nn.Sequential):
     torchvision's and timm's. Their state dicts, of 1000 classes, fill the first 1000 outputs.
     """
 
+    classes = _OUTPUTS  # how many outputs, from the first on, the weights know
+
     def __init__(self) -> None:
         super().__init__(
             OrderedDict(
@@ -53,6 +55,7 @@ class InceptionV3(nn.Sequential):
         """Without the head for training, and with fewer classes filled up by outputs that never win."""
         kept = {key: value for key, value in state.items() if not key.startswith("AuxLogits.")}
         lacking = _OUTPUTS - len(kept.get("fc.bias", torch.empty(_OUTPUTS)))
+        self.classes = _OUTPUTS - max(lacking, 0)
         if lacking > 0 and "fc.weight" in kept:
             kept["fc.weight"] = torch.cat((kept["fc.weight"], kept["fc.weight"].new_zeros(lacking, 2048)))
             kept["fc.bias"] = torch.cat((kept["fc.bias"], kept["fc.bias"].new_full((lacking,), _NEVER)))

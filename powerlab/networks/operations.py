@@ -5,20 +5,24 @@ two sets of rules of the tool that the paper used (torch-opCounter). What has no
 nothing to the sums.
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram, unflatten
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from powerlab.networks import Count, NetworkError
+from powerlab.networks.files import TYPES
+from powerlab.networks.weights import Built
 
 Rule = Callable[[Sequence[Any], Tensor], Count]
 
@@ -50,11 +54,16 @@ class Unsupported:
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """The operations of one image: layers in the order they finish, and what could not be counted."""
+    """The operations of one image: layers in the order they finish, and what could not be counted.
 
-    parameters: int
+    `parameters` is None where the weights are constants of a program. What TorchScript computes is one layer: it calls
+    what is within itself.
+    """
+
+    parameters: int | None
     layers: tuple[Layer, ...]
     unsupported: tuple[Unsupported, ...]
+    layered: bool = True
 
     @property
     def total(self) -> Count:
@@ -62,12 +71,17 @@ class Operations:
         return sum((layer.count for layer in self.layers), Count())
 
     @property
-    def fully_connected(self) -> Mapping[str, float]:
-        """The share, 0 to 1, of the fully connected layers in `parameters`, `macs`, `flops` and `flops_legacy`."""
+    def fully_connected(self) -> Mapping[str, float] | None:
+        """The share, 0 to 1, of the fully connected layers in `parameters`, `macs`, `flops` and `flops_legacy`.
+
+        None where layers cannot be told apart.
+        """
+        if not self.layered:
+            return None
         dense = [layer for layer in self.layers if layer.fully_connected]
         part, total = sum((layer.count for layer in dense), Count()), self.total
         pairs = {
-            "parameters": (sum(layer.parameters for layer in dense), self.parameters),
+            "parameters": (sum(layer.parameters for layer in dense), self.parameters or 0),
             "macs": (part.macs, total.macs),
             "flops": (part.flops, total.flops),
             "flops_legacy": (part.flops_legacy, total.flops_legacy),
@@ -75,10 +89,30 @@ class Operations:
         return {name: some / whole if whole else 0.0 for name, (some, whole) in pairs.items()}
 
 
-def count_operations(module: nn.Module, input_shape: Sequence[int]) -> Operations:
+def count_built(built: Built, input_shape: Sequence[int]) -> Operations:
+    """Count what one image of `input_shape` costs; an exported program's layers are those of the module it was made of.
+
+    Raises
+    ------
+    NetworkError
+        As `count_operations`.
+    """
+    dtype = TYPES[built.terms.dtype]
+    if built.program is not None:
+        module = _unflattened(built.program)
+        return count_operations(module, input_shape, dtype=dtype, batch=built.terms.fewest)
+    if isinstance(built.module, torch.jit.ScriptModule):
+        return replace(count_operations(built.module, input_shape, dtype=dtype), parameters=built.parameters)
+    return count_operations(built.module, input_shape)
+
+
+def count_operations(
+    module: nn.Module, input_shape: Sequence[int], *, dtype: torch.dtype | None = None, batch: int = 1
+) -> Operations:
     """Count one forward pass of one image of `input_shape`, on the device that the module is on.
 
-    On the meta device nothing is computed. The module should be in evaluation mode.
+    On the meta device nothing is computed. The module should be in evaluation mode. The input is of type `dtype`, None
+    for that of the weights. Where the module takes no less than a `batch`, one image is its share of that.
 
     Raises
     ------
@@ -86,32 +120,58 @@ def count_operations(module: nn.Module, input_shape: Sequence[int]) -> Operation
         The module cannot take such an input.
     """
     like = next(module.parameters(), torch.empty(0))
-    image = torch.zeros((1, *input_shape), dtype=like.dtype, device=like.device)
+    images = torch.zeros((batch, *input_shape), dtype=dtype or like.dtype, device=like.device)
+    scripted = isinstance(module, torch.jit.ScriptModule)
     tally = _Tally()
-    with _named_layers(module, tally), torch.no_grad(), tally:
-        try:
-            module(image)
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            shape = "x".join(str(size) for size in image.shape)
-            first = str(error).strip().partition("\n")[0][:160]
-            raise NetworkError(
-                f"operations: the network cannot run on an input of {shape}: {first}; "
-                "say what it takes in an attribute input_shape of the module"
-            ) from error
+    try:
+        # Optimised, TorchScript may fuse operators into what the tally does not see.
+        as_written = torch.jit.optimized_execution(not scripted)  # type: ignore[attr-defined]
+        with torch.no_grad(), as_written:
+            if scripted:
+                module(images)  # a failure under the tally would not say why
+            with _named_layers(module, tally), tally:
+                module(images)
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+        shape = "x".join(str(size) for size in images.shape)
+        lines = [line.strip() for line in str(error).split("\n") if line.strip()] or [type(error).__name__]
+        said = lines[-1 if scripted else 0][:160]  # TorchScript tells where, line by line, before it tells what
+        raise NetworkError(
+            f"operations: the network cannot run on an input of {shape}: {said}; "
+            "say what it takes in an attribute input_shape of the module, or with --input"
+        ) from error
     return Operations(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
-        layers=tuple(tally.layers()),
+        layers=tuple(_of_one_image(it, batch) for it in tally.layers()),
         unsupported=tuple(
             Unsupported(operator, layer, calls) for (operator, layer), calls in tally.unsupported.items()
         ),
+        layered=not scripted,
     )
+
+
+def _of_one_image(layer: Layer, batch: int) -> Layer:
+    """What a layer did for a batch, as done for one image of it."""
+    output = layer.output
+    if output is not None and output[:1] == (batch,):
+        output = (1, *output[1:])
+    count = layer.count
+    return replace(
+        layer, output=output, count=Count(count.macs // batch, count.flops // batch, count.flops_legacy // batch)
+    )
+
+
+def _unflattened(program: ExportedProgram) -> nn.Module:
+    """The program as modules within modules, as they were when it was exported."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # advice on how torch itself is written
+        return unflatten(program)
 
 
 class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch has no types there
     """Sees every operator of a pass, and books it on the innermost layer that is running."""
 
     # Named as a whole: the operators that torch makes them of have rules, which would charge a part of their cost.
-    WHOLE: Final = (nn.LocalResponseNorm,)
+    WHOLE: Final = ("LocalResponseNorm",)
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -123,8 +183,8 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch has no
 
     def start(self, name: str, layer: nn.Module) -> None:
         """The layer begins."""
-        if isinstance(layer, self.WHOLE):
-            self.unsupported[type(layer).__name__, name] += 1
+        if (kind := _kind(layer)) in self.WHOLE:
+            self.unsupported[kind, name] += 1
         self._running.append((name, layer))
 
     def finish(self, output: object) -> None:
@@ -138,8 +198,8 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch has no
             count = self._counts.get(name, Count())
             parameters = sum(parameter.numel() for parameter in layer.parameters(recurse=False))
             if parameters or count != Count() or next(layer.children(), None) is None:
-                kind = type(layer).__name__
-                yield Layer(name, kind, output, parameters, count, isinstance(layer, nn.Linear))
+                kind = _kind(layer)
+                yield Layer(name, kind, output, parameters, count, isinstance(layer, nn.Linear) or kind == "Linear")
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -152,7 +212,7 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch has no
                 return parts
         output = func(*args, **kwargs)
         name, layer = self._running[-1]
-        if isinstance(layer, self.WHOLE):
+        if _kind(layer) in self.WHOLE:
             return output
         if rule is None:
             self.unsupported[operator, name] += 1
@@ -169,6 +229,16 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch has no
         return _RULES.get(name) if library == "aten" else None
 
 
+def _kind(layer: nn.Module) -> str:
+    """The name of a layer's class, also where the layer was exported or scripted since."""
+    if isinstance(layer, torch.jit.ScriptModule):
+        return str(layer.original_name)
+    name = type(layer).__name__
+    if type(layer).__module__ == unflatten.__module__ and hasattr(layer, "type_name"):
+        name = layer.type_name() or name  # type: ignore[operator]  # mypy takes it for a layer
+    return str(name).rpartition(".")[2]
+
+
 def _torchs_formulas() -> Mapping[str, Callable[..., int]]:
     """Torch's own formula for each operator that it has one for; attention on a processor is as that on a GPU."""
     formulas = {str(operator): formula for operator, formula in FlopCounterMode(display=False).flop_registry.items()}
@@ -180,6 +250,11 @@ def _torchs_formulas() -> Mapping[str, Callable[..., int]]:
 def _named_layers(module: nn.Module, tally: _Tally) -> Iterator[None]:
     """Tell the tally which layer is running."""
     hooks = []
+    if isinstance(module, torch.jit.ScriptModule):  # it takes no hooks: all it does is its own
+        tally.start("", module)
+        yield
+        tally.finish(None)
+        return
     try:
         for name, layer in module.named_modules():
             hooks.append(layer.register_forward_pre_hook(lambda layer, _, name=name: tally.start(name, layer)))

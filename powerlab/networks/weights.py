@@ -1,17 +1,25 @@
 """A network and its weights: seeded random ones, or those of a file."""
 
-import importlib
+import importlib.util
 import math
 import pickle
 import struct
+import sys
+import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 
-from powerlab.networks import Network, NetworkError
+from powerlab.networks import LIBRARIES, LIBRARY_WEIGHTS, Kind, Network, NetworkError
+from powerlab.networks.files import load_exported, load_torchscript, on_device
+from powerlab.networks.libraries import library_factory, library_terms
+from powerlab.networks.terms import Terms
 
 # What torch's restricted unpickler was seen to raise when fed damaged files.
 _UNREADABLE: Final = (
@@ -29,31 +37,71 @@ _UNREADABLE: Final = (
 _NAMED_KEYS: Final = 3  # so that a message stays one readable line
 
 
-def build_with_weights(network: Network, seed: int, weights: Path | None) -> nn.Module:
-    """See `powerlab.networks.build`."""
-    factory = _factory(network)
-    if network.parameters is None:
-        module = _seeded(network, factory, seed)
-    else:
-        module = _outline(factory).to_empty(device="cpu")
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A network, ready for inference on the CPU, what it takes, and the program that it is where it was exported."""
+
+    module: nn.Module
+    terms: Terms
+    program: ExportedProgram | None = None
+
+    @property
+    def parameters(self) -> int | None:
+        """How many trained numbers it has; None for a TorchScript file that has made constants of them."""
+        count = sum(parameter.numel() for parameter in self.module.parameters())
+        return None if not count and isinstance(self.module, torch.jit.ScriptModule) else count
+
+    def on(self, place: torch.device, dtype: torch.dtype) -> nn.Module:
+        """The module on that device and with weights of that type, which an exported one keeps."""
+        if self.program is None:
+            return self.module.to(place, dtype)
+        return self.module if place.type == "cpu" else on_device(self.program, place)
+
+
+def build_with_weights(network: Network, seed: int, weights: Path | None) -> Built:
+    """The network of `powerlab.networks.build`, and what it takes."""
+    if network.kind in {Kind.TORCHSCRIPT, Kind.EXPORTED, Kind.ONNX}:
+        return _of_file(network, weights)
+    pretrained = network.kind in LIBRARIES.values() and weights == LIBRARY_WEIGHTS
+    if network.kind is Kind.TABLE:
+        module = _outline(_factory(network)).to_empty(device="cpu")
         fill(module, seed)
-    if weights is not None:
+    else:
+        module = _seeded(network, _factory(network, pretrained=pretrained), seed)
+    if weights is not None and not pretrained:
         load(module, weights)
-    return module.eval().requires_grad_(requires_grad=False)
+    if network.kind in LIBRARIES.values():
+        terms = library_terms(network, module, pretrained=pretrained)
+    else:
+        own = {"weights": "those that the function gives"} if network.kind is Kind.FACTORY and weights is None else {}
+        shape: tuple[int, ...] | None = getattr(module, "input_shape", network.input_shape)
+        terms = Terms(input_shape=None if shape is None else tuple(shape), details=own)
+    return Built(_ready(module), terms)
 
 
 def outline(network: Network) -> nn.Module:
+    """The module of `outlined`."""
+    return outlined(network).module
+
+
+def outlined(network: Network) -> Built:
     """The network in evaluation mode, without numbers (on the meta device) where it is one of the table.
 
-    A user's factory is called as for `build`, for nobody knows whether it could do without numbers.
+    Any other is built, for nobody knows whether it could do without numbers.
 
     Raises
     ------
     NetworkError
-        The user's factory cannot be found, or makes no module.
+        As `powerlab.networks.build`.
     """
-    factory = _factory(network)
-    return (_seeded(network, factory, 0) if network.parameters is None else _outline(factory)).eval()
+    if network.kind is Kind.TABLE:
+        return Built(_outline(_factory(network)).eval(), Terms(input_shape=network.input_shape))
+    return build_with_weights(network, 0, None)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether torch failed for want of memory; its CPU allocator says so in words only."""
+    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def fill(module: nn.Module, seed: int) -> None:
@@ -104,8 +152,32 @@ def load(module: nn.Module, path: Path) -> None:
         raise NetworkError(f"weights {path}: they {' and '.join(wrong)}; are they another network's?")
 
 
-def _factory(network: Network) -> Callable[[], nn.Module]:
+def _of_file(network: Network, weights: Path | None) -> Built:
+    """What a file of torch's own formats holds."""
+    path = Path(network.name)
+    if weights is not None:
+        raise NetworkError(f"model {path} brings its own weights: leave --weights out")
+    match network.kind:
+        case Kind.TORCHSCRIPT:
+            module, terms = load_torchscript(path)
+            return Built(_ready(module), terms)
+        case Kind.EXPORTED:
+            program, terms = load_exported(path)
+            # It has no other mode than that of the module that was exported.
+            return Built(on_device(program, torch.device("cpu")).requires_grad_(requires_grad=False), terms, program)
+    raise NetworkError(f"model {path} is an {network.kind.value}, which torch cannot run")
+
+
+def _ready(module: nn.Module) -> nn.Module:
+    for parameter in module.parameters():  # TorchScript refuses to be told as a whole
+        parameter.requires_grad = False
+    return module.eval()
+
+
+def _factory(network: Network, *, pretrained: bool = False) -> Callable[[], nn.Module]:
     """The function that makes the network's module."""
+    if network.kind in LIBRARIES.values():
+        return library_factory(network, pretrained=pretrained)
     try:
         factory = getattr(importlib.import_module(network.module), network.factory)
     except ImportError as error:
@@ -114,11 +186,29 @@ def _factory(network: Network) -> Callable[[], nn.Module]:
             "or install it"
         ) from error
     except AttributeError as error:
-        raise NetworkError(f"model {network.name}: {network.module} has no {network.factory}") from error
+        if network.module in sys.modules and not hasattr(sys.modules[network.module], network.factory):
+            raise NetworkError(f"model {network.name}: {network.module} has no {network.factory}") from error
+        raise _failed(network, f"importing {network.module}", error) from error
+    except Exception as error:
+        raise _failed(network, f"importing {network.module}", error) from error
     if not callable(factory):
         raise NetworkError(f"model {network.name}: {network.factory} is no function")
     made: Callable[[], nn.Module] = factory
     return made
+
+
+def _failed(network: Network, what: str, error: Exception) -> NetworkError:
+    """Somebody else's code failed: with what, and where, which is the last line that is theirs."""
+    first = str(error).strip().partition("\n")[0][:160]
+    said = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    frames = list(traceback.extract_tb(error.__traceback__))
+    with suppress(ImportError, AttributeError, ValueError):  # of a module that says nothing of where it is from
+        spec = importlib.util.find_spec(network.module)
+        frames = [it for it in frames if spec is not None and it.filename == spec.origin] or frames
+    where = f"{frames[-1].filename}:{frames[-1].lineno}"
+    if isinstance(error, SyntaxError):
+        where = f"{error.filename}:{error.lineno}"
+    return NetworkError(f"model {network.name}: {what} raised {said} ({where})")
 
 
 def _outline(factory: Callable[[], nn.Module]) -> nn.Module:
@@ -133,6 +223,12 @@ def _seeded(network: Network, factory: Callable[[], nn.Module], seed: int) -> nn
     torch.default_generator.manual_seed(seed)
     try:
         module: object = factory()
+    except NetworkError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise _failed(network, f"{network.factory}()", error) from error
     finally:
         torch.set_rng_state(before)
     if not isinstance(module, nn.Module):

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from powerlab.analysing import analyse
-from powerlab.bench import open_bench
+from powerlab.bench import Bench, open_bench
 from powerlab.capture import DEFAULT_WINDOWS, Plan, capture, default_path, stop_on_interrupt
 from powerlab.durations import Duration, Moment
 from powerlab.networks import find
@@ -22,6 +22,9 @@ from powerlab.report import print_result, result_object
 from powerlab.simulation import simulated_bench
 from powerlab.taskoptions import Batches, task_of, task_options
 from powerlab.workload.process import WorkloadProcess
+from powerlab.workload.remote import RemoteWorkload
+from powerlab.workload.ssh import ADDRESS, Board
+from powerlab.workload.suitability import check_options
 from powerlab_analysis.protocols import PROTOCOLS
 from powerlab_traces.run import Outcome
 from powerlab_traces.store import check_writable
@@ -34,7 +37,11 @@ SPARE = 1.02  # of a protocol's duration, so that a window that does not count c
     "capture",
     epilog="Example: powerlab capture --model vgg16 --batch 2 --windows 20 --bench bench.toml -o vgg16.h5",
 )
-@click.option("--model", help="Network (`powerlab models` lists them), or package.module:factory.")
+@click.option(
+    "--model",
+    help="Network (`powerlab models` lists them), package.module:factory, torchvision:NAME, timm:NAME, or a file: "
+    "TorchScript (.pt, .ts), torch.export (.pt2) or ONNX (.onnx).",
+)
 @click.option(
     "--command",
     "own_command",
@@ -89,6 +96,12 @@ SPARE = 1.02  # of a protocol's duration, so that a window that does not count c
 @click.option("--idle", type=Duration(), default=1.0, show_default="1s", help="Length of the idle records; 0 for none.")
 @task_options
 @click.option(
+    "--dut",
+    metavar="ADDRESS",
+    callback=lambda _context, _option, it: None if it is None else Board(it).address,
+    help=f"Run it on the board's own computer, {ADDRESS}. Default: that of [dut] in the bench file, else this machine.",
+)
+@click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights, input and simulated bench."
 )
 @protocol_option("Capture as much as this asks for where you do not say it, and judge the run by it.")
@@ -109,6 +122,7 @@ def command(
     warmup: int,
     settle: float,
     idle: float,
+    dut: str | None,
     seed: int,
     protocol: str,
     as_json: bool,
@@ -133,6 +147,7 @@ def command(
     if own_command is None and windows_by != "lines":
         raise click.UsageError("--windows-by is for --command", click.get_current_context())
     how = task_of(task, model=name, batch=1, seed=seed, command=own_command, windows_by=windows_by)
+    check_options(how)
     plan = Plan(
         name,
         batches[0],
@@ -153,9 +168,9 @@ def command(
     if not resume:
         for path in paths.values():
             check_writable(path)
-    status = 0
+    status, said = 0, _Said(as_json, quiet)
     for batch, path in paths.items():
-        status = max(status, _capture(replace(plan, batch=batch), path, bench_file, protocol, _Said(as_json, quiet)))
+        status = max(status, _capture(replace(plan, batch=batch), path, _Where(bench_file, dut), protocol, said))
     return status
 
 
@@ -173,6 +188,13 @@ def _name(model: str | None, own_command: str | None) -> str:
         find(model)
         return model
     return Path((own_command or "").split(" ")[0]).name or "command"
+
+
+class _Where(NamedTuple):
+    """The bench, None for a simulated one, and its board's address, None for the bench file's."""
+
+    bench_file: Path | None
+    dut: str | None
 
 
 class _Said(NamedTuple):
@@ -197,13 +219,14 @@ def _paths(model: str, batches: tuple[int, ...], output: Path | None) -> dict[in
     return {batch: output.with_name(output.name.replace(PLACE, str(batch))) for batch in batches}
 
 
-def _capture(plan: Plan, path: Path, bench_file: Path | None, protocol: str, said: _Said) -> int:
+def _capture(plan: Plan, path: Path, where: _Where, protocol: str, said: _Said) -> int:
     """Capture one run and print its result."""
     progress = Silence() if said.quiet or not sys.stderr.isatty() else ProgressBar(Console(stderr=True))
     with progress, stop_on_interrupt(progress.say) as stop:
         progress.step("opening the bench")
-        bench = open_bench(bench_file) if bench_file else simulated_bench(seed=plan.seed)
-        with bench, WorkloadProcess(marker=bench.file.raised) as workload:
+        bench = open_bench(where.bench_file) if where.bench_file else simulated_bench(seed=plan.seed)
+        bench.file = bench.file.at(where.dut)
+        with bench, _workload(bench) as workload:
             capture(bench, workload, plan, path, progress=progress, stop=stop)
     result = analyse(path, protocol)
     if said.as_json:
@@ -215,6 +238,13 @@ def _capture(plan: Plan, path: Path, bench_file: Path | None, protocol: str, sai
     if stop.asked:
         raise KeyboardInterrupt
     return 0 if result.energy_per_image is not None and result.outcome is Outcome.COMPLETE else 1
+
+
+def _workload(bench: Bench) -> WorkloadProcess | RemoteWorkload:
+    """The workload's process, where the bench file says it runs."""
+    if bench.file.dut is None:
+        return WorkloadProcess(marker=bench.file.raised)
+    return RemoteWorkload(bench.file.dut.board, marker=bench.file.raised, clock=bench.clock)
 
 
 def _by_default(name: str) -> bool:

@@ -3,14 +3,17 @@
 import json
 import sys
 from contextlib import redirect_stdout
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from powerlab.networks import NETWORKS, Count, Network, find
+from powerlab.networks import NETWORKS, Count, Kind, Network, find
+from powerlab.networks.onnxfile import onnx_operators, onnx_parameters, onnx_terms, open_session
 from powerlab.networks.published import FIGURE, PAPER, Published, published
+from powerlab.networks.terms import shown
+from powerlab.taskoptions import Shape
 from powerlab.terminal import columns, pairs, show
 
 if TYPE_CHECKING:
@@ -19,62 +22,86 @@ if TYPE_CHECKING:
 SCHEMA = "powerlab.model/1"
 
 
-@click.command("models", epilog="Examples: powerlab models --json; powerlab models vgg16; powerlab models my.nets:make")
+@click.command("models", epilog="Example: powerlab models vgg16, or powerlab models my.nets:make")
 @click.argument("name", required=False)
+@click.option("--input", "input_shape", type=Shape(), help="Shape of one image, where the model does not say it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an array of objects, or with NAME one object.")
-def command(name: str | None, as_json: bool) -> None:
+def command(name: str | None, input_shape: tuple[int, ...] | None, as_json: bool) -> None:
     """List the networks that can be captured by name, or with NAME what one computes, layer by layer.
 
-    NAME may also be a package.module:factory. Operations are those of one image; values called "published" are the
-    paper's and were not measured here.
+    NAME may be whatever `powerlab capture --model` takes: also a package.module:factory, torchvision:NAME, timm:NAME,
+    or a file. Operations are those of one image; values called "published" are the paper's and were not measured here.
     """
     if name is None:
+        if input_shape is not None:
+            raise click.UsageError("--input is for one network, given as NAME", click.get_current_context())
         networks = list(NETWORKS.values())
         if as_json:
             click.echo(json.dumps([_summary(it) for it in networks]))
         else:
             _print_list(networks)
         return
-    network, counted = _counted(find(name))
+    network = find(name)
+    if network.kind is Kind.ONNX:
+        _onnx(network, input_shape, as_json=as_json)
+        return
+    network, counted = _counted(network, input_shape)
     if as_json:
         click.echo(json.dumps({"schema": SCHEMA} | _summary(network) | _detail(counted)))
     else:
         _print_network(network, counted)
 
 
-def _counted(network: Network) -> tuple[Network, "Operations"]:
-    """Build the network and count its operations; what a user's own factory makes is put into the answer."""
-    from powerlab.networks.operations import count_operations  # noqa: PLC0415 - the list must not load torch
-    from powerlab.networks.weights import outline  # noqa: PLC0415 - as above
+def _counted(network: Network, asked: tuple[int, ...] | None) -> tuple[Network, "Operations"]:
+    """Build the network and count its operations; what it says of itself is put into the answer."""
+    from powerlab.networks.operations import count_built  # noqa: PLC0415 - the list must not load torch
+    from powerlab.networks.weights import outlined  # noqa: PLC0415 - as above
 
     sys.path.append(str(Path.cwd()))  # where a workload finds a user's factory, too
     with redirect_stdout(sys.stderr):  # that factory may print
-        module = outline(network)
-        shape = tuple(getattr(module, "input_shape", network.input_shape))
-        counted = count_operations(module, shape)
+        built = outlined(network)
+        shape = built.terms.image(network.name, asked)
+        counted = count_built(built, shape)
     names = tuple(dict.fromkeys(it.operator for it in counted.unsupported))
-    own = Network(
-        network.name,
-        network.module,
-        network.factory,
-        shape,
-        counted.parameters,
-        network.doc,
-        counted.total,
-        names,
-    )
+    own = replace(network, input_shape=shape, parameters=counted.parameters, count=counted.total, unsupported=names)
     return own, counted
 
 
+def _onnx(network: Network, asked: tuple[int, ...] | None, *, as_json: bool) -> None:
+    """Print what an ONNX file says of itself. Of its operators none is counted, and all are named."""
+    path = Path(network.name)
+    operators, parameters = onnx_operators(path), onnx_parameters(path)
+    terms = onnx_terms(path, open_session(path, threads=1))
+    shape = terms.input_shape if asked is None else terms.image(network.name, asked)
+    if as_json:
+        own = replace(network, parameters=parameters, unsupported=tuple(operators))
+        detail = {
+            "input": shape,
+            "fully_connected": None,
+            "unsupported_calls": [{"operator": name, "layer": "", "calls": it} for name, it in operators.items()],
+            "layers": [],
+        }
+        click.echo(json.dumps({"schema": SCHEMA} | _summary(own) | detail))
+        return
+    facts = pairs()
+    facts.add_row("model", network.name)
+    facts.add_row("", network.doc)
+    facts.add_row("input", f"{shown(shape or ())}, {terms.dtype}")
+    facts.add_row("parameters", f"{_spaced(parameters or 0)}, the numbers in its initialisers")
+    facts.add_row("MAC, FLOP", "not counted in an ONNX file")
+    for operator, calls in operators.items():
+        facts.add_row("not counted", f"{operator}, {calls} x")
+    show(facts)
+
+
 def _summary(network: Network) -> dict[str, Any]:
-    count = network.count
-    assert count is not None
+    count = dict.fromkeys(asdict(Count())) if network.count is None else asdict(network.count)
     paper = published().get(network.name)
     return {
         "name": network.name,
         "parameters": network.parameters,
-        **asdict(count),
-        "input": list(network.input_shape),
+        **count,
+        "input": list(network.input_shape or ()),
         "unsupported": list(network.unsupported),
         "doc": network.doc,
         "published": None if paper is None else _published(paper),
@@ -89,7 +116,7 @@ def _published(paper: Published) -> dict[str, Any]:
 def _detail(counted: "Operations") -> dict[str, Any]:
     """What the object of one network holds beyond that of the list."""
     return {
-        "fully_connected": dict(counted.fully_connected),
+        "fully_connected": None if counted.fully_connected is None else dict(counted.fully_connected),
         "unsupported_calls": [asdict(it) for it in counted.unsupported],
         "layers": [
             {
@@ -114,7 +141,7 @@ def _print_list(networks: list[Network]) -> None:
             it.name,
             _spaced(it.parameters or 0),
             *(f"{value / 1e9:.4f}" for value in (count.macs, count.flops, count.flops_legacy)),
-            _shape(it.input_shape),
+            shown(it.input_shape or ()),
             "",
             *values,
         )
@@ -133,30 +160,32 @@ def _print_network(network: Network, counted: "Operations") -> None:
     facts = pairs()
     facts.add_row("model", network.name)
     facts.add_row("", network.doc)
-    facts.add_row("input", _shape(network.input_shape))
-    facts.add_row("parameters", f"{_spaced(counted.parameters)}, {dense['parameters']:.1%} fully connected")
-    facts.add_row("MAC", f"{_spaced(total.macs)}, {dense['macs']:.1%} fully connected")
-    facts.add_row("FLOP", f"{_spaced(total.flops)}, {dense['flops']:.1%} fully connected")
+    facts.add_row("input", shown(network.input_shape or ()))
+    share = {key: f", {value:.1%} fully connected" for key, value in (dense or {}).items()}
+    parameters = "not known: they are constants" if counted.parameters is None else _spaced(counted.parameters)
+    facts.add_row("parameters", parameters + share.get("parameters", ""))
+    facts.add_row("MAC", _spaced(total.macs) + share.get("macs", ""))
+    facts.add_row("FLOP", _spaced(total.flops) + share.get("flops", ""))
     facts.add_row("FLOP, legacy rules", _spaced(total.flops_legacy))
     if (paper := published().get(network.name)) is not None:
-        top1, parameters, operations = _published_numbers(paper)
-        facts.add_row("published", f"top-1 {top1} %, {parameters} M parameters, {operations} G operations ({PAPER})")
+        top1, millions, operations = _published_numbers(paper)
+        facts.add_row("published", f"top-1 {top1} %, {millions} M parameters, {operations} G operations ({PAPER})")
         if paper.notes:
             facts.add_row("", paper.notes)
+    if not counted.layered:
+        facts.add_row("not known", "which layer costs what: TorchScript does not say which one is running")
     for it in counted.unsupported:
         facts.add_row("not counted", f"{it.operator} in {it.layer or 'the network itself'}, {it.calls} x")
     show(facts)
+    if not counted.layered:
+        return
     click.echo()
     table = columns("layer", "kind", "output", *(numbers := ("parameters", "MAC", "FLOP", "legacy")), right=numbers)
     for layer in counted.layers:
-        output = "" if layer.output is None else _shape(layer.output[1:])
+        output = "" if layer.output is None else shown(layer.output[1:])
         values = (layer.parameters, layer.count.macs, layer.count.flops, layer.count.flops_legacy)
         table.add_row(layer.name, layer.kind, output, *map(_spaced, values))
     show(table)
-
-
-def _shape(sizes: tuple[int, ...]) -> str:
-    return "x".join(str(size) for size in sizes)
 
 
 def _spaced(number: int) -> str:

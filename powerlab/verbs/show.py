@@ -9,6 +9,8 @@ from rich.table import Table
 
 from powerlab.terminal import columns, pairs
 from powerlab.terminal import show as print_table
+from powerlab_analysis.memory import Use, memory_of
+from powerlab_traces.log import Log
 from powerlab_traces.store import StoredRun, open_run
 from powerlab_traces.store.kind import Kind, kind_of
 
@@ -67,9 +69,49 @@ def _about(run: StoredRun, file: Path) -> Table:
         ("probe set", f"{run.chain.sensitivity:g} V/A, turns {run.chain.turns}"),
         *((name, version) for name, version in it.software.items()),
         *((f"host {name}", value) for name, value in it.host.items()),
+        *_memory(run),
+        *_board(run.logs.get("board_state")),
         *((f"log {log.name}", f"{log.rows} rows of {', '.join(log.columns)}") for log in run.logs.values()),
     ]
     return _named(rows)
+
+
+def _memory(run: StoredRun) -> list[tuple[str, str]]:
+    """What the workload used, by each account that there is."""
+    found = memory_of(run.logs, run.provenance.batch)
+    if found is None:
+        return []
+    accounts = {
+        "memory of the system": found.system,
+        "memory of the process": found.process,
+        "memory of the framework": found.framework,
+        "memory of the GPU": found.device,
+    }
+    rate = "" if found.rate is None else f" ({found.rate:.0f} readings/s)"
+    return [(name, _used(use) + rate) for name, use in accounts.items() if use is not None]
+
+
+def _used(use: Use) -> str:
+    parts = {"static": use.static, "per image": use.per_image, "peak": use.peak}
+    return ", ".join(f"{name} {value / 1e6:.4g} MB" for name, value in parts.items() if value is not None)
+
+
+def _board(log: Log | None) -> list[tuple[str, str]]:
+    """The range of each column of the board's state."""
+    if log is None:
+        return []
+    rows = []
+    for name, values in log.columns.items():
+        if name == "host_ns":
+            continue
+        known = [it for it in values if it not in {None, ""}]
+        numbers = [it for it in known if not isinstance(it, str)]
+        unit = log.units.get(name, "")
+        scale, unit = (1e-6, "MHz") if unit == "Hz" else (1.0, unit)
+        ends = [f"{it * scale:.4g}" for it in dict.fromkeys((min(numbers), max(numbers)))] if numbers else []
+        said = ", ".join(sorted({str(it) for it in known})) if not numbers else f"{' to '.join(ends)} {unit}".strip()
+        rows.append((f"board {name.replace('_', ' ')}", said or "not known"))
+    return rows
 
 
 def _named(rows: list[tuple[str, str]]) -> Table:
@@ -120,13 +162,16 @@ def _kinds(run: StoredRun) -> Table:
             f"{largest[places].max():.4g} {unit}",
             f"{voltage[places].mean():.5g} V",
             str(clipped[places].sum()),
-            _dead(run, places, len(places) * samples * interval),
+            _dead(run, places, samples * interval),
         )
     return table
 
 
-def _dead(run: StoredRun, places: list[int], recorded: float) -> str:
-    """The share of the time between the first and the last of these records in which none of them was recorded."""
-    armed, fetched = run.records.column("armed"), run.records.column("fetched")
-    span = (fetched[places[-1]] - armed[places[0]]) * 1e-9
-    return f"{1 - recorded / span:.1%}" if span > recorded > 0 and len(places) > 1 else ""
+def _dead(run: StoredRun, places: list[int], length: float) -> str:
+    """The share of time that records of this `length` (s) leave out, from one that follows another to the next."""
+    following = np.array(places)[np.flatnonzero(np.diff(places) == 1)]
+    segment, armed = run.records.column("segment"), run.records.column("armed")
+    following = following[segment[following] == segment[following + 1]]
+    span = float((armed[following + 1] - armed[following]).sum()) * 1e-9
+    recorded = len(following) * length
+    return f"{1 - recorded / span:.1%}" if span > recorded > 0 else ""

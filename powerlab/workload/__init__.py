@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self
 
 from powerlab_traces.errors import PowerlabError
-from powerlab_traces.run import Outcome
+from powerlab_traces.log import Log
+from powerlab_traces.outcome import Outcome
 
 PROTOCOL: Final = "powerlab.workload/2"  # between a workload's process and its parent
 GAP: Final = 0.005  # s of idle between windows: 250 samples of a 50 kSa/s record see the marker low
@@ -27,6 +28,12 @@ class WorkloadEndedError(WorkloadError):
     """The workload's process is no more, or silent. What was recorded with it counts."""
 
     outcome: ClassVar[Outcome] = Outcome.WORKLOAD_ENDED
+
+
+class LinkLostError(WorkloadEndedError):
+    """The board can no longer be heard. What was recorded with it counts."""
+
+    outcome: ClassVar[Outcome] = Outcome.LINK_LOST
 
 
 class OutOfMemoryError(WorkloadError):
@@ -49,7 +56,7 @@ class Task:
     weights: Path | None = None
     threads: int | None = None  # of the processor; None for the framework's choice
     device: str = "auto"  # auto, cpu, cuda, cuda:N or mps; auto takes the first GPU there is
-    dtype: str = "fp32"  # one of DTYPES, of weights and input
+    dtype: str | None = None  # one of DTYPES, of weights and input; None for fp32, or a file's own
     input_shape: tuple[int, ...] | None = None  # of one image; None for the network's own
     channels_last: bool = False
     compile: bool = False  # by torch.compile
@@ -61,7 +68,7 @@ class Task:
 
     def said(self) -> dict[str, Any]:
         """The task as JSON has it."""
-        return asdict(self) | {"weights": None if self.weights is None else str(self.weights)}
+        return asdict(self) | {"weights": None if self.weights is None else self.weights.as_posix()}
 
     @classmethod
     def heard(cls, said: Mapping[str, Any]) -> Self:
@@ -101,6 +108,7 @@ class Timed(NamedTuple):
     copy_in: float | None = None  # s to bring the input to the device
     copy_out: float | None = None  # s to bring the scores back
     device: float | None = None  # s of the pass by the device's own events
+    doubt: str = ""  # why the stamps cannot be trusted, where they cannot
 
     @property
     def seconds(self) -> float:
@@ -128,6 +136,10 @@ class Workload(Protocol):
 
         A window is not started when it is not expected to end in time; empty when not even one fits.
         """
+        ...
+
+    def noted(self) -> tuple[Log, ...]:
+        """What was noted since this was asked last, for whoever stores what the windows are part of."""
         ...
 
     def close(self) -> None:

@@ -14,6 +14,16 @@ run
     `windows`, `seconds`, `gap`. Answers the fields of `powerlab.workload.Timed` of each window, a list each.
 now
     Answers the time of this machine's clock, in nanoseconds.
+tie
+    `host`, `here`, `drift`: the bench's clock showed `host` ns when this one showed `here`, which runs faster by
+    `drift`. A marker that tells times tells the bench's from then on.
+about
+    `devices`: whether they are to be looked for. Answers who is there (`powerlab.workload.about`).
+noted
+    Answers what `powerlab.board.watch` has seen since this was asked last: the fields of `powerlab_traces.log.Log` of
+    each table, in times of this machine's clock.
+marker
+    `marker`. Opens it, low; answers how many seconds driving it takes.
 quit
     Answers null and ends.
 
@@ -28,15 +38,18 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from queue import SimpleQueue
 from statistics import median
 from typing import IO, TYPE_CHECKING, Any
 
+from powerlab.board.watch import Watch
 from powerlab.marker import Marker, NoMarker, open_marker
+from powerlab.networks import Kind, find
 from powerlab.workload import PROTOCOL, OutOfMemoryError, Task, Timed, WorkloadEndedError, WorkloadError
+from powerlab.workload.about import about
 from powerlab.workload.command import Command, NoMoreWindows
 from powerlab.workload.pace import Pace, warm_up
 from powerlab_traces.clock import HostClock
@@ -44,9 +57,13 @@ from powerlab_traces.errors import PowerlabError
 
 if TYPE_CHECKING:
     from powerlab.workload.inference import Inference
+    from powerlab.workload.onnxinference import OnnxInference
 
-    Work = Inference | Command
+    Network = Inference | OnnxInference
+    Work = Network | Command
 
+# What the process does during a request, and from its end on.
+PHASES = {"load": ("loading", "loaded"), "warmup": ("warm-up", "between"), "run": ("windows", "between")}
 TRIES = 101  # of the marker, to know how long driving it takes
 
 
@@ -83,29 +100,48 @@ class ParentClock(HostClock):
 class Service:
     """What the process does when asked; holds the marker and the network."""
 
-    def __init__(self, closed: threading.Event) -> None:
+    def __init__(self, closed: threading.Event, board: Watch) -> None:
+        self._board = board
         self._work: Work | None = None
         self._by_marker = False  # whether the program raises the marker, and says nothing
         self._clock = ParentClock(closed)
+        self._tie = (0, 0, 0.0)  # the bench's time, the same by this clock, and how much faster this one runs
         self._closed = closed
         self._marker: Marker = NoMarker(self._clock)
         self._pace = Pace()
 
     def answer(self, request: dict[str, Any]) -> object:
         """What the named request brings about."""
-        match request.get("request"):
-            case "load":
-                return self._load(request)
-            case "warmup":
-                return self._warm_up(request["count"], request["settle"])
-            case "run":
-                return self._run(request["windows"], request["seconds"], request["gap"])
-            case "now":
-                return self._clock.now()
-            case "quit":
-                return None
-            case other:
-                raise WorkloadError(f"unknown request {other!r}: send load, warmup, run, now or quit")
+        known: dict[object, Callable[[], object]] = {
+            "load": lambda: self._load(request),
+            "warmup": lambda: self._warm_up(request["count"], request["settle"]),
+            "run": lambda: self._run(request["windows"], request["seconds"], request["gap"]),
+            "noted": self._board.noted,
+            "now": self._clock.now,
+            "tie": lambda: self._take_tie(request),
+            "about": lambda: about(devices=request["devices"]),
+            "marker": lambda: self._try_marker(request["marker"]),
+            "quit": lambda: None,
+        }
+        name = request.get("request")
+        if name not in known:
+            raise WorkloadError(f"unknown request {name!r}: send {', '.join(map(str, known))}")
+        if name not in PHASES:
+            return known[name]()
+        with self._phase(*PHASES[name]):
+            return known[name]()
+
+    @contextmanager
+    def _phase(self, during: str, then: str) -> Iterator[None]:
+        """Tell the board's watch what this process does, and let it read what takes long when that is over."""
+        self._board.phase(during)
+        try:
+            yield
+        finally:
+            if self._work is None or isinstance(self._work, Command):
+                self._board.phase("between")  # nobody knows when a program has loaded what it needs
+            else:
+                self._board.phase(then, self._work.memory_peak())
 
     def close(self) -> None:
         """Leave the marker low, and end a program that was started."""
@@ -121,15 +157,30 @@ class Service:
         self._by_marker = task.command is not None and task.windows_by == "marker"
         self._marker = NoMarker(self._clock)
         if not self._by_marker:
-            self._marker = open_marker(request["marker"], self._clock)
+            self._marker = self._open_marker(request["marker"])
         if task.command is not None:
             self._work = Command(task, request["marker"], self._closed)
+            self._board.follow(self._work.pid)
         else:
-            # Torch is loaded here and not with the module: it may print, and a program of its own needs none.
-            from powerlab.workload.inference import Inference  # noqa: PLC0415 - see above
-
-            self._work = Inference(task)
+            self._board.follow(os.getpid())
+            self._work = _network(task)
         return asdict(self._work.loaded) | {"marker_seconds": self._marker_seconds()}
+
+    def _take_tie(self, request: dict[str, Any]) -> None:
+        self._tie = (request["host"], request["here"], request["drift"])
+
+    def _at_bench(self, at: int) -> int:
+        """What the bench's clock shows when this one shows `at` ns."""
+        host, here, drift = self._tie
+        return host + round((at - here) * (1 - drift))
+
+    def _try_marker(self, spec: str) -> float:
+        self._marker.close()
+        self._marker = self._open_marker(spec)
+        return self._marker_seconds()
+
+    def _open_marker(self, spec: str) -> Marker:
+        return open_marker(spec, self._clock, self._at_bench)
 
     def _marker_seconds(self) -> float:
         """How long driving the marker takes; it is low already, and stays so."""
@@ -143,7 +194,9 @@ class Service:
     def _warm_up(self, count: int, settle: float) -> list[float]:
         work, silent = self._ready(), NoMarker(self._clock)
         if self._by_marker:
-            return []  # the program warms up as it likes
+            with work.running():  # it says nothing, but has to load what it needs
+                self._closed.wait(settle)
+            return []
         with work.running():
             seconds = warm_up(
                 lambda: work.window(silent).seconds,
@@ -176,9 +229,9 @@ class Service:
     def _watch(self, command: Command, windows: int, seconds: float) -> list[Timed]:
         """The windows of a program that keeps its own pace. Those before it ends count, then it has ended."""
         if self._by_marker:
-            self._clock.sleep(seconds)
-            if command.ended:
+            if command.ended:  # one that ends from now on may still have marked windows
                 raise command.end_error()
+            self._clock.sleep(seconds)
             return []
         timed: list[Timed] = []
 
@@ -187,7 +240,14 @@ class Service:
             return timed[-1]
 
         try:
-            return self._pace.run(window, self._clock, windows=windows, seconds=seconds, gap=0.0)
+            return self._pace.run(
+                window,
+                self._clock,
+                windows=windows,
+                seconds=seconds,
+                gap=0.0,
+                goes_on=lambda: not self._closed.is_set(),
+            )
         except NoMoreWindows:
             if not timed:
                 raise
@@ -199,6 +259,17 @@ class Service:
         return self._work
 
 
+def _network(task: Task) -> "Network":
+    """The task's network. Torch or onnxruntime is loaded only here: it may print, and not all need it."""
+    if find(task.model).kind is Kind.ONNX:
+        from powerlab.workload.onnxinference import OnnxInference  # noqa: PLC0415 - see above
+
+        return OnnxInference(task)
+    from powerlab.workload.inference import Inference  # noqa: PLC0415 - see above
+
+    return Inference(task)
+
+
 def main() -> None:
     """Serve requests until told to quit or left alone."""
     # A terminal sends these to the whole group; the parent decides what becomes of the run.
@@ -208,7 +279,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     incoming, answers = _private_streams()
     requests = Requests(incoming)
-    with closing(Service(requests.closed)) as service:
+    # The watch before all else: it has to know what memory was in use before there was a workload.
+    with Watch() as board, closing(Service(requests.closed, board)) as service:
         _send(answers, {"protocol": PROTOCOL})
         for line in requests:
             request = json.loads(line)

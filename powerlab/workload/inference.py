@@ -9,10 +9,11 @@ import torch
 
 from powerlab import networks
 from powerlab.marker import Marker
-from powerlab.workload import DTYPES, Loaded, OutOfMemoryError, Task, Timed, WorkloadError
+from powerlab.networks.files import TYPES
+from powerlab.networks.weights import build_with_weights, is_out_of_memory
+from powerlab.workload import Loaded, OutOfMemoryError, Task, Timed, WorkloadError
 from powerlab.workload.device import find_device
-
-_TYPES = dict(zip(DTYPES, (torch.float32, torch.float16, torch.bfloat16), strict=True))
+from powerlab.workload.suitability import check_options, check_values
 
 
 class Inference:
@@ -21,35 +22,39 @@ class Inference:
     Raises
     ------
     WorkloadError
-        A batch or a number of threads below 1, a seed out of range, a type or a device that is not there.
+        A batch or a number of threads below 1, a seed out of range, a type or a device that is not there, an option
+        that makes no sense for this kind of model.
     OutOfMemoryError
         Network and batch do not fit.
     NetworkError
-        As `powerlab.networks.find` and `build`.
+        As `powerlab.networks.find` and `build`; or the model takes no such input.
     """
 
     def __init__(self, task: Task) -> None:
-        _check(task)
+        check_values(task)
+        check_options(task)
         if task.threads is not None:
             torch.set_num_threads(task.threads)
         network = networks.find(task.model)
         self._device = find_device(task)
+        if self._device.place.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device.place)
         self._copies = task.copies
         self._what = f"{task.model}, batch {task.batch}, on {self._device.name}"
         layout = torch.channels_last if task.channels_last else torch.contiguous_format
         with self._memory_errors():
-            module = networks.build(network, seed=task.seed, weights=task.weights)
-            own: tuple[int, ...] = getattr(module, "input_shape", network.input_shape)
-            shape = (task.batch, *(task.input_shape or own))
+            built = build_with_weights(network, task.seed, task.weights)
+            built.terms.check_batch(task.model, task.batch)
+            dtype = built.terms.computes_in(task.model, task.dtype)
+            shape = (task.batch, *built.terms.image(task.model, task.input_shape))
             if task.channels_last and len(shape) != 4:
                 raise WorkloadError(f"--channels-last is for images, and the input here is {shape}")
-            # Another stream than the weights', which began at `seed`.
-            images = torch.randn(shape, generator=torch.Generator().manual_seed(task.seed + 1))
-            parameters = sum(parameter.numel() for parameter in module.parameters())
-            module = module.to(self._device.place, _TYPES[task.dtype])
+            images = _images(shape, dtype, task.seed + 1)  # another stream than the weights', which began at `seed`
+            parameters = built.parameters
+            module = built.on(self._device.place, TYPES[dtype])
             if task.channels_last:
                 module = module.to(memory_format=layout)  # type: ignore[call-overload]  # which torch leaves out
-            images = images.to(_TYPES[task.dtype], memory_format=layout)
+            images = images.to(memory_format=layout)
             self._host = images.pin_memory() if self._device.place.type == "cuda" else images
             self._images = images.to(self._device.place)
             self._module: Any = torch.compile(module) if task.compile else module
@@ -61,6 +66,7 @@ class Inference:
             framework=f"torch {torch.__version__}",
             device=self._device.name,
             threads=torch.get_num_threads(),
+            details={"kind": network.kind.value, "dtype": dtype, **built.terms.details},
         )
 
     def running(self) -> AbstractContextManager[None]:
@@ -98,6 +104,11 @@ class Inference:
         del scores
         return Timed(start, stop, ended - began, copy_in, copy_out, device.elapsed())
 
+    def memory_peak(self) -> int | None:
+        """The most bytes that tensors on a GPU have taken since loading; None where torch does not count them."""
+        place = self._device.place
+        return torch.cuda.max_memory_allocated(place) if place.type == "cuda" else None
+
     def _copy_in(self) -> float | None:
         """Bring the images to the device; the seconds that took."""
         if not self._device.is_apart:
@@ -121,21 +132,18 @@ class Inference:
         try:
             yield
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             first = str(error).partition("\n")[0]
             raise OutOfMemoryError(f"out of memory: {self._what} ({first}); take a smaller batch") from error
 
 
-def _check(task: Task) -> None:
-    if task.batch < 1:
-        raise WorkloadError(f"batch {task.batch}: give 1 image or more")
-    if not 0 <= task.seed < 1 << 63:
-        raise WorkloadError(f"seed {task.seed}: give 0 to 2**63 - 1")
-    if task.threads is not None and task.threads < 1:
-        raise WorkloadError(f"threads {task.threads}: give 1 or more")
-    if task.dtype not in _TYPES:
-        raise WorkloadError(f"dtype {task.dtype!r}: give {', '.join(DTYPES)}")
+def _images(shape: tuple[int, ...], dtype: str, seed: int) -> torch.Tensor:
+    """Images to compute on: noise of mean 0 and spread 1, or bytes."""
+    generator = torch.Generator().manual_seed(seed)
+    if dtype == "uint8":
+        return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+    return torch.randn(shape, generator=generator).to(TYPES[dtype])
 
 
 def _to_host(scores: object) -> None:
@@ -147,8 +155,3 @@ def _to_host(scores: object) -> None:
     elif isinstance(scores, list | tuple):
         for it in scores:
             _to_host(it)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether torch failed for want of memory; its CPU allocator says so in words only."""
-    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error)

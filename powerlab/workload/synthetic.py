@@ -6,6 +6,7 @@ from powerlab.marker import Marker
 from powerlab.workload import GAP, Loaded, Task, Timed, WorkloadError
 from powerlab.workload.pace import Pace, warm_up
 from powerlab_traces.clock import Clock
+from powerlab_traces.log import Log
 
 
 class SyntheticWorkload:
@@ -41,6 +42,10 @@ class SyntheticWorkload:
     def run(self, windows: int, seconds: float, gap: float = GAP) -> tuple[Timed, ...]:
         """Let windows pass as `Workload.run` says."""
         return tuple(self._pace.run(self._window, self._clock, windows=windows, seconds=seconds, gap=gap))
+
+    def noted(self) -> tuple[Log, ...]:
+        """Nothing."""
+        return ()
 
     def close(self) -> None:
         """Close the marker."""

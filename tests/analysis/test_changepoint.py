@@ -64,6 +64,26 @@ def test_five_windows_are_found_and_nothing_else(case):
         assert abs(stop - true[1]) < 4 * u.stop + INTERVAL
 
 
+@pytest.mark.parametrize("part", [-0.6, -0.3, 0.7])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_window_may_have_two_states(part, late):
+    def second(t):
+        return sum(part * ((t >= start + late * 0.8) & (t < stop - (not late) * 0.8)) for start, stop in FIVE)
+
+    found = find_windows(planted(FIVE, 14.0, more=second))
+    assert np.array([(it.start, it.stop) for it in found.windows]) == pytest.approx(np.array(FIVE), abs=2e-3)
+
+
+def test_in_noise_as_high_as_the_step_the_uncertainty_says_where_an_edge_may_be():
+    inside = []
+    for seed in range(12):
+        found = find_windows(planted(FIVE, 14.0, noise=1.0, ramp=0.05 * (seed % 2), seed=seed))
+        assert len(found.windows) == 5
+        for it, u, true in zip(found.windows, found.edges, FIVE, strict=True):
+            inside += [abs(it.start - true[0]) < 1.96 * u.start, abs(it.stop - true[1]) < 1.96 * u.stop]
+    assert np.mean(inside) >= 0.9
+
+
 def test_one_window_is_enough():
     (window,) = find_windows(planted([(3.0, 3.5)], 10.0)).windows
     assert (window.start, window.stop) == pytest.approx((3.0, 3.5), abs=2e-3)

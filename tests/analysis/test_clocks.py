@@ -45,6 +45,13 @@ def test_two_windows_cannot_claim_a_certain_slope():
     assert found.slope_uncertainty > 0.005
 
 
+def test_the_uncertainty_knows_how_coarse_the_samples_are():
+    host = np.linspace(0, 2, 9)
+    found = compare([(host, host)], interval=0.012)
+    assert found is not None
+    assert found.slope_uncertainty == pytest.approx(0.012 / np.sqrt(12) / np.sqrt(((host - 1) ** 2).sum()), rel=1e-3)
+
+
 @pytest.mark.parametrize("host", [[], [0.3]])
 def test_a_single_window_says_nothing_of_clocks(host):
     assert compare([(np.array(host), np.array(host))]) is None

@@ -55,7 +55,8 @@ def captured(bench, rng, wrong, level, *, zeroed=True, chain=CHAIN, instruments=
         chain=chain, supply=SUPPLY, gain=wrong.gain, offset=wrong.offset, noise=0.01, voltage=wrong.voltage, rng=rng
     )
     records = [it.record(0, "zero", np.zeros(800), before=it.reading(regulation="off"))] if zeroed else []
-    since = rng.uniform(-CHAIN.drift_limit, CHAIN.drift_limit)
+    # Between any two moments by the limit at most: since its zero, or else from run to run.
+    since = rng.uniform(-1, 1) * CHAIN.drift_limit / (1 if zeroed else 2)
     later = it.but(offset=wrong.offset + since)
     k = len(records)
     records.append(later.record(k, "idle", np.full(800, 0.3)))
@@ -97,7 +98,7 @@ def test_common_errors_cancel(bench):
     found = of(compare(first, second), "power_total")
     assert 0.4 * found.apart > found.difference.U95
     assert found.significant is True
-    assert {"probe gain", "scope gain", "voltage readback gain"} <= set(found.common)
+    assert {"probe gain", "scope gain", "voltage readback"} <= set(found.common)
     assert not {"noise", "spread over windows", "offset drift"} & set(found.common)
     assert {"offset drift (first)", "offset drift (second)"} <= {it.name for it in found.budget}
 
@@ -112,8 +113,7 @@ def test_a_run_against_itself_is_no_difference(bench):
 
 
 OTHER = {
-    "scope": ({}, SCOPE | {"scope": "AGILENT TECHNOLOGIES,MSO-X 2024A,MY2,02.50"}, {"probe gain", "scope gain"}),
-    "supply": ({}, SCOPE | {"supply": "Agilent Technologies,E3645A,1,1.7-5.0-1.0"}, {"voltage readback gain"}),
+    "supply": ({}, SCOPE | {"supply": "Agilent Technologies,E3645A,1,1.7-5.0-1.0"}, {"voltage readback"}),
     "screen": ({"full_scale": 1.6}, SCOPE, {"scope gain"}),
     "probe": ({"probe": "N2780B"}, SCOPE, {"probe gain"}),
 }
@@ -142,14 +142,23 @@ def test_an_unknown_full_scale_cancels_no_scope_gain(bench):
     assert "scope gain" not in of(found, "power_total").common
 
 
-def test_simulated_benches_of_other_seeds_have_nothing_in_common(bench):
+def test_a_supply_without_a_serial_number_is_known_by_the_scope_beside_it(bench):
     rng = np.random.default_rng(5)
-    wrong = Wrong.drawn(rng)
-    first = captured(bench, rng, wrong, 0.5)
-    setup = dataclasses.replace(first.setup, seed="7")
-    found = compare(first, dataclasses.replace(first, setup=setup))
+    first = captured(bench, rng, Wrong.drawn(rng), 0.5)
+
+    def beside_another_scope(supply):
+        ours, others = (
+            dataclasses.replace(first, setup=dataclasses.replace(first.setup, instruments=it))
+            for it in (SCOPE | {"supply": supply}, {"scope": SCOPE["scope"].replace("MY1", "MY2"), "supply": supply})
+        )
+        return compare(ours, others)
+
+    found = beside_another_scope(SCOPE["supply"])
     assert found.differing == ("scope", "supply")
     assert of(found, "energy_per_image").common == ()
+    found = beside_another_scope("MAKER,MODEL,MY3,1.0")
+    assert found.differing == ("scope",)
+    assert "voltage readback" in of(found, "power_total").common
 
 
 def test_one_calibration_is_common_two_share_the_supply(bench):
@@ -188,3 +197,25 @@ def test_a_lower_bound_decides_nothing(bench):
     found = compare(result, bound)
     assert of(found, "power_total").significant is None
     assert of(found, "time_per_batch").significant is not None
+
+
+def test_one_zero_for_both_runs_is_one_error_but_for_what_it_drifts_between_them(bench):
+    rng = np.random.default_rng(9)
+    result = captured(bench, rng, Wrong.drawn(rng), 0.5)
+
+    def with_zero(when):
+        chain = dataclasses.replace(result.setup.chain, zeroed=when)
+        return dataclasses.replace(result, setup=dataclasses.replace(result.setup, chain=chain))
+
+    same, other = (of(compare(with_zero("at 9"), with_zero(it)), "power_total") for it in ("at 9", "at 10"))
+    drift = result.measured["power_total"].parts[OFFSET_DRIFT]
+    assert OFFSET_DRIFT.name in same.common
+    assert OFFSET_DRIFT.name not in other.common
+    assert {it.name: it.uncertainty for it in same.budget}["offset drift between the runs (second)"] == pytest.approx(
+        drift
+    )
+    both = {it.name: it.uncertainty for it in other.budget}
+    assert both["offset drift (first)"] == both["offset drift (second)"] == pytest.approx(drift)
+    assert not any(name.startswith("offset drift between the runs") for name in both)
+    # Nothing is wrong with a zero of its own for each run.
+    assert compare(with_zero("at 9"), with_zero("at 10")).differing == ()

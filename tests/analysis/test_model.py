@@ -8,7 +8,7 @@ import pytest
 
 from powerlab_analysis.edges import EdgeUncertainty
 from powerlab_analysis.measured import Measured, rectangular
-from powerlab_analysis.model import WINDOW_EDGES, Model, spread, zero_of
+from powerlab_analysis.model import DRIFT_BETWEEN, WINDOW_EDGES, Model, spread, zero_of
 from powerlab_analysis.noise import Noise
 from powerlab_analysis.stretch import Stretch
 from powerlab_analysis.survey import Level
@@ -101,6 +101,19 @@ def test_worked_cases(bench, limits, zeroed, u):
     small = {source.name: abs(part) for source, part in power.parts.items()}
     assert small["noise"] == pytest.approx(0.0018, abs=1e-4)
     assert small["quantisation"] == pytest.approx(5.4e-5, rel=0.02)
+
+
+def test_where_the_full_scale_is_known_a_scope_s_gain_error_grows_with_the_deflection(bench):
+    """The worked cases charge 2 % of full scale wherever the current lies; that is case C, and B, at 0.8 A."""
+    limits, _, _ = CASES["C: zeroed, 5 mA left"]
+    zero = zero_of([Level(0, stretch(0.0), Noise(1e-6, 1e-5, 1e6))], bench.chain)
+
+    def u(current, **more):
+        it = model(bench, zero, **limits, **READBACK, **more)
+        return (it.energy([stretch(current)], Noise(1e-6, 1e-5, 1e6)) / 2.0).u
+
+    assert u(0.8, full_scale=0.8, centre=0.4) == pytest.approx(u(0.8), rel=1e-3)
+    assert u(0.62, full_scale=0.8, centre=0.4) == pytest.approx(0.251, abs=0.001)  # and not 0.275 W
 
 
 def test_undithered_quantisation_does_not_average(bench):
@@ -200,6 +213,18 @@ def test_net_power_keeps_what_cannot_cancel(bench):
     )
     assert net.u == pytest.approx(expected, rel=1e-6)
     assert net.u < math.hypot(total.u, idle.u)
+
+
+def test_between_idle_and_windows_the_offset_drifts_by_no_more_than_it_has_time_for(bench):
+    found = model(bench, drift_limit=0.005)
+    total, idle = (found.energy([stretch(it)], None, of) / 2.0 for it, of in ((0.62, ""), (0.20, " (idle)")))
+
+    def drift(*apart):
+        return found.net_power(total, idle, 19.0, *apart).parts[DRIFT_BETWEEN]
+
+    whole = 19 * rectangular(0.005)
+    assert drift(3.0) == pytest.approx(whole * 3 / 300)
+    assert drift() == drift(400.0) == pytest.approx(whole)
 
 
 def test_zeros_that_move_more_than_their_limit_widen_it(bench):

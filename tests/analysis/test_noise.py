@@ -80,6 +80,22 @@ def test_half_a_code_of_noise_dithers(spread, enough, level, summed):
     assert dithers(noise_of(stored), resolution=1.0, step=1 / summed) is enough
 
 
+def test_records_of_unlike_length_dither_alike():
+    """Of long records fewer raw codes are summed into a stored one: what dithers is the noise of the raw ones."""
+    rng = np.random.default_rng(5)
+
+    def stored(summed):
+        raw = np.round(0.3 + rng.normal(0, 0.8, (5000, summed)))
+        return noise_of(Trace(raw.sum(axis=1).astype(np.int64), 1e-3, "A", scale=1 / summed))
+
+    for noises in ([stored(40)], [stored(40), stored(10)]):
+        noise = pooled(noises)
+        assert noise.rms < 0.3
+        assert dithers(noise, resolution=1.0, step=1 / 2)
+    quiet = pooled([Noise(0.2, 0.0, 10, step=1.0), Noise(0.2, 0.0, 10, step=1.0)])
+    assert not dithers(quiet, resolution=1.0, step=1 / 40)
+
+
 def test_raw_codes_are_counted_from_the_step():
     assert raw_codes(0.003125, 0.003125) == 1
     assert raw_codes(0.003125, 0.003125 / 20) == 20

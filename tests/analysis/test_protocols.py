@@ -1,14 +1,15 @@
 """What each protocol asks for, one thing at a time."""
 
 import dataclasses
-from collections.abc import Mapping
 
 import numpy as np
 import pytest
 
 from powerlab_analysis.analysis import analyse
+from powerlab_analysis.calibration import ZERO_LIFETIME
 from powerlab_analysis.protocols import PROTOCOLS, QUICK, Protocol
 from powerlab_traces.chain import CurrentChain
+from powerlab_traces.log import Log
 
 ASKS = {
     "few-windows": {"windows": 4},
@@ -17,12 +18,12 @@ ASKS = {
     "warm-up": {"warm_up": 4},
     "few-idle-records": {"idle_records": 2},
     "short-idle": {"idle_seconds": 0.06},
-    "no-zero": {"zero_age": 10.0},
+    "no-zero": {"zero": True},
     "uncertainty": {"uncertainty": 1e-9},
 }
 
 
-def run(bench, workload: Mapping[str, str] | None = None, zero_at: float | None = None):
+def run(bench, zero_at: float | None = None, warm_up: int | None = 3):
     """Three windows of 20 ms, one idle record of 50 ms before them, and a zero so many seconds away from them."""
     records = [bench.record(0, "idle", np.full(500, 0.3))]
     active, windows, _ = bench.active(1, [0.6, 0.61, 0.6])
@@ -30,7 +31,8 @@ def run(bench, workload: Mapping[str, str] | None = None, zero_at: float | None 
     if zero_at is not None:
         zero = bench.record(2, "zero", np.zeros(500))
         records.append(dataclasses.replace(zero, armed=10**12 + int(zero_at * 1e9)))
-    return bench.run(records, windows, workload=workload or {"warm-up": "3"})
+    logs = {} if warm_up is None else {"warm_up": Log("warm_up", {"seconds": [0.1] * warm_up}, {"seconds": "s"})}
+    return dataclasses.replace(bench.run(records, windows), logs=logs)
 
 
 def names(run, protocol):
@@ -50,15 +52,16 @@ def test_what_is_just_enough_is_enough(bench, asks):
     assert not names(run(bench), Protocol("mine", "", **asks))
 
 
-def test_a_zero_ages_before_and_after(bench):
-    protocol = Protocol("mine", "", zero_age=10.0)
-    assert not names(run(bench, zero_at=9.0), protocol)
-    assert not names(run(bench, zero_at=-9.0), protocol)
-    assert names(run(bench, zero_at=11.0), protocol) == {"zero-old"}
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_zero_ages_before_and_after_whatever_the_protocol(bench, sign):
+    asks = Protocol("mine", "", zero=True)
+    assert not names(run(bench, zero_at=sign * (ZERO_LIFETIME - 1)), asks)
+    assert names(run(bench, zero_at=sign * (ZERO_LIFETIME + 1)), asks) == {"zero-old"}
+    assert names(run(bench, zero_at=sign * (ZERO_LIFETIME + 1)), QUICK) == {"zero-old"}
 
 
 def test_a_run_that_does_not_say_how_it_was_warmed_up_is_not_accused(bench):
-    assert not names(run(bench, workload={"device": "cpu"}), Protocol("mine", "", warm_up=9))
+    assert not names(run(bench, warm_up=None), Protocol("mine", "", warm_up=9))
 
 
 def test_an_uncertainty_that_is_refused_leaves_no_number(bench):

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from powerlab_analysis.analysis import analyse
+from powerlab_analysis.clocks import ClockComparison
 from powerlab_analysis.protocols import PROTOCOLS
-from powerlab_analysis.recordverdicts import BEGINNINGS
+from powerlab_analysis.recordverdicts import BEGINNINGS, record_verdicts
 from powerlab_analysis.result import UNITS
+from powerlab_analysis.survey import survey
 from powerlab_analysis.verdict import Effect, Verdict, numbers, worst_first
 from powerlab_traces.chain import CurrentChain, SupplyLimits
 
@@ -175,7 +177,8 @@ def test_zeros_that_differ(bench):
     moved = instruments(bench, offset=0.03).record(5, "zero", np.zeros(1000))
     verdict = only(dataclasses.replace(run, records=[*run.records, moved]))
     assert (verdict.name, verdict.effect) == ("zero-drift", "flag")
-    assert verdict.text.startswith("the zeros differ by 3")
+    assert verdict.value == pytest.approx(0.015, rel=0.1)
+    assert verdict.text.startswith("the zeros differ by ")
     same = honest.record(5, "zero", np.zeros(1000))
     assert not analyse(dataclasses.replace(run, records=[*run.records, same])).verdicts
 
@@ -190,6 +193,14 @@ def test_a_zero_that_drifts_after_it_was_taken_is_told_from_an_idle_that_moves(b
     assert (verdict.name, verdict.effect, verdict.records) == ("idle-drift", "flag", (1, 4))
 
 
+def test_a_drift_that_both_zeros_and_idle_records_show_gets_one_verdict(bench):
+    run = healthy(instruments(bench), drift=0.02)
+    later = instruments(bench, offset=0.02).record(5, "zero", np.zeros(1000))
+    verdict = only(dataclasses.replace(run, records=[*run.records, later]))
+    assert verdict.name == "zero-drift"
+    assert verdict.text.startswith("the zeros differ by ")
+
+
 def test_a_protocol_may_refuse_an_idle_that_drifts(bench):
     run = healthy(instruments(bench))
     warm = instruments(bench).record(4, "idle", np.full(1000, IDLE + 0.02))
@@ -202,7 +213,39 @@ def test_a_protocol_may_refuse_an_idle_that_drifts(bench):
 def test_a_zero_beyond_the_data_sheet(bench):
     verdict = only(healthy(instruments(bench, offset=0.2)))
     assert verdict.name == "zero-offset"
-    assert "beyond the 85 mA" in verdict.text
+    assert "beyond the 93 mA" in verdict.text
+
+
+@pytest.mark.parametrize(("centre", "accused"), [(0.4, False), (0.0, True)])
+def test_where_no_current_lies_on_the_screen_is_off_by_the_channel_s_gain_as_well(bench, centre, accused):
+    """Offsets of 85 mA at their limits, and 1.6 % of the screen: around its middle, 0.4 A away."""
+    chain = dataclasses.replace(CHAIN, centre=centre)
+    run = healthy(instruments(bench, offset=0.091).but(chain=chain))
+    assert [it.name for it in analyse(run).verdicts] == ["zero-offset"] * accused
+
+
+@pytest.mark.parametrize(("clipped", "used"), [(10, True), (11, False)])
+def test_a_zero_may_clip_here_and_there(bench, clipped, used):
+    """A hundredth of its 1000 samples."""
+    run = healthy(instruments(bench))
+    result = analyse(but(run, 0, clipped=np.arange(clipped)))
+    assert bool(result.setup.zeros) is used
+    assert result.verdicts == ()
+    assert ("zero record 0 was not used: current clipped in 11 samples" in " ".join(result.notes)) is not used
+
+
+def test_a_zero_has_no_samples_where_no_noise_reaches(bench):
+    run = healthy(instruments(bench))
+    trace = run.records[0].current
+    codes = trace.codes.copy()
+    codes[60] -= round(0.1 / trace.scale)  # ten standard deviations
+    holed = but(run, 0, clipped=np.array([60]), current=dataclasses.replace(trace, codes=codes))
+    assert not analyse(holed).setup.zeros
+
+
+def test_an_idle_record_may_not_clip_at_all(bench):
+    verdict = only(but(healthy(instruments(bench)), 1, clipped=np.array([60])))
+    assert (verdict.name, verdict.effect, verdict.records) == ("clipped", "flag", (1,))
 
 
 def test_turns_that_drive_the_probe_out_of_its_range(bench):
@@ -320,6 +363,13 @@ def test_clocks_that_differ(bench):
     assert verdict.name == "clock-rate"
     assert verdict.text.startswith("scope and host clocks differ by +400 ppm")
     assert not analyse(stretched(50)).verdicts
+
+
+@pytest.mark.parametrize(("interval", "accused"), [(1e-3, False), (1e-4, True)])
+def test_coarse_samples_accuse_no_clock(bench, interval, accused):
+    seen = survey(healthy(instruments(bench).but(interval=interval)))
+    clock = ClockComparison(slope=0.0, slope_uncertainty=1e-5, residual=0.9e-3)
+    assert [it.name for it in record_verdicts(seen, clock)] == ["clock-step"] * accused
 
 
 def test_two_jittery_windows_accuse_no_clock(bench):

@@ -1,133 +1,87 @@
-"""Do defects get the verdict on them, and do healthy runs get none?
+"""Do healthy runs get no verdict, and runs with a single defect just the one on it?
 
-    python tests/benchmarks/verdicts.py [--benches 2000] [--planted 20] [--seed 0] [--jobs 2]
+    python -m tests.benchmarks.verdicts [--benches 2000] [--planted 20] [--seed 0] [--jobs 2]
 
-Captures as many healthy simulated benches in virtual time (those of coverage.py: each with its own errors, lead, turns,
-screen and windows) and counts the verdicts on them, each of which is a false alarm; then plants each single defect into
-some of them. Exit status 1 when 1 % of the healthy runs or more are accused, or a defect is missed.
+Captures two runs on each of as many healthy simulated benches in virtual time (those of coverage.py: each with its own
+errors, lead, turns, screen, windows and alignment, zeroed or not, calibrated or not), and counts the verdicts on them,
+each of which is a false alarm. Then plants each single defect of defects.py into some benches, and counts the
+verdicts on it, by each alignment.
+Exit status 1 when 1 % of the healthy runs or more are accused, or when a defect does not get its verdict, gets it with
+another effect, or gets another one besides.
 """
 
 import argparse
+import itertools
 import sys
-import tempfile
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
-from coverage import Case, simulated
-
-import powerlab as pl
+from powerlab_analysis.alignment import Tie
 from powerlab_analysis.analysis import analyse
-from powerlab_traces.record import Record, RecordKind
+from powerlab_instruments.simulated.bench import SimulatedBench
+from powerlab_traces.errors import PowerlabError
 from powerlab_traces.run import Run
+from tests.benchmarks.coverage import Case, captures
+from tests.benchmarks.defects import OTHERS, REQUIRED, Defect, tied
 
 MOST_FALSE = 0.01  # of the healthy runs
+RUNS = 2  # of each bench
 
 
-def captured(case: Case) -> Run:
-    """The run of a case, in memory."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "r.h5"
-        simulated(case, path)
-        run = pl.open_run(path)
+def healthy(seed: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The strata of a healthy bench, and the verdicts on each of its runs, or what kept it from being captured."""
+    case = Case.drawn(seed)
+    try:
+        with captures(case) as (_, found, _):
+            verdicts = [tuple(it.name for it in one.result.verdicts) for one in found]
+    except PowerlabError as error:
+        verdicts = [(type(error).__name__,)] * RUNS
+    return tuple(filter(None, case.strata)), verdicts + [("no result",)] * (RUNS - len(verdicts))
+
+
+class Long(Case):
+    """One with ten windows of a quarter second in each record."""
+
+    def text(self, sim: SimulatedBench, boot: float) -> str:
+        return super().text(sim, boot).replace("record = 1.0", "record = 3.0")
+
+
+def bench(seed: int) -> Run:
+    """A run of a healthy bench with enough windows and a zero, to plant defects in."""
+    case = replace(
+        Long.drawn(seed),
+        alignment="marker recorded",
+        zero="before each run",
+        turns=1,
+        auto=False,
+        windows=(20, 3),
+        seconds=(0.25, 0.1),
+    )
+    with captures(case) as (_, found, _):
+        run = found[0].run
         return replace(run, records=list(run.records), windows=list(run.windows))
 
 
-def names(run: Run) -> list[str]:
-    return [it.name for it in analyse(run).verdicts]
+def concerns(defect: Defect, run: Run) -> bool:
+    """Whether a run has what the defect is of."""
+    return defect.verdict != "calibration-old" or bool(run.chain.lines)
 
 
-def healthy(seed: int) -> list[str]:
-    return names(captured(Case.drawn(seed)))
+def found(run: Run, defect: Defect, tie: Tie) -> tuple[str, ...]:
+    """The verdicts on a run with this defect; with their effects where these are others than they should be."""
+    right = (defect.verdict, defect.effect)
+    verdicts = analyse(tied(defect.plant(run), tie)).verdicts
+    return tuple(it.name if (it.name, it.effect) == right else f"{it.name} ({it.effect})" for it in verdicts)
 
 
-def _of_kind(run: Run, kind: RecordKind) -> list[Record]:
-    return [it for it in run.records if it.kind is kind]
-
-
-def _but(run: Run, record: Record, **changes: object) -> Run:
-    changed = replace(record, **changes)
-    return replace(run, records=[changed if it.index == record.index else it for it in run.records])
-
-
-def _clipped(run: Run) -> Run:
-    """One sample in the middle of the first record's first window."""
-    record = _of_kind(run, RecordKind.ACTIVE)[0]
-    window = next(it.window for it in analyse(run).kept if it.record == record.index)
-    span = record.current.span_of(window)
-    codes = record.current.codes.copy()
-    middle = (span.start + span.stop) // 2
-    codes[middle] = codes.max()
-    return _but(run, record, current=replace(record.current, codes=codes), clipped=np.array([middle]))
-
-
-def _lost(run: Run) -> Run:
-    lost = _of_kind(run, RecordKind.ACTIVE)[-1]
-    return replace(run, records=[it for it in run.records if it.index != lost.index])
-
-
-def _limited(run: Run) -> Run:
-    record = _of_kind(run, RecordKind.ACTIVE)[-1]
-    return _but(run, record, after=replace(record.after, limited=True))
-
-
-def _stepped(run: Run) -> Run:
-    """20 ms on the host's clock, before the second half of the first record's windows."""
-    record = _of_kind(run, RecordKind.ACTIVE)[0]
-    its = sorted(it.index for it in run.windows if it.record == record.index)
-    late = set(its[len(its) // 2 :])
-    windows = [
-        replace(it, start=it.start + 20_000_000, stop=it.stop + 20_000_000) if it.index in late else it
-        for it in run.windows
+def planted(seed: int) -> list[dict[Tie, tuple[str, ...]]]:
+    """The verdicts on each defect, in the order of `REQUIRED` and `OTHERS`, in one bench."""
+    run = bench(seed)
+    return [
+        {tie: found(run, defect, tie) for tie in defect.ties if concerns(defect, run)}
+        for defect in (*REQUIRED, *OTHERS)
     ]
-    return replace(run, windows=windows)
-
-
-def _scaled(run: Run, factor: float) -> Run:
-    """All currents times a factor, around the true 0 A of the planted zero."""
-    zero = float(np.mean([it.current.values.mean() for it in _of_kind(run, RecordKind.ZERO)]))
-    changed = [
-        replace(it, current=replace(it.current, scale=it.current.scale * factor, offset=_about(it, zero, factor)))
-        for it in run.records
-    ]
-    return replace(run, records=changed)
-
-
-def _about(record: Record, zero: float, factor: float) -> float:
-    """The offset with which a scale that is `factor` times as large leaves `zero` where it is."""
-    return record.current.offset * factor + zero * (1 - factor)
-
-
-def _doubled(run: Run) -> Run:
-    return _scaled(run, 2.0)
-
-
-def _drifting(run: Run) -> Run:
-    """20 mA more from the last idle record on, which the supply does not see; at one turn."""
-    last = _of_kind(run, RecordKind.IDLE)[-1]
-    step = round(0.02 / last.current.scale)
-    return _but(run, last, current=replace(last.current, codes=last.current.codes.astype(np.int64) + step))
-
-
-# Defect -> the verdict it must get, and how it is planted.
-PLANTED: dict[str, tuple[str, Callable[[Run], Run]]] = {
-    "one clipped sample": ("clipped", _clipped),
-    "one lost record": ("lost-record", _lost),
-    "constant current": ("current-limit", _limited),
-    "a clock step of 20 ms": ("clock-step", _stepped),
-    "twice the probe factor": ("probe-factor", _doubled),
-    "a drifting zero": ("zero-drift", _drifting),
-}
-
-
-def planted(seed: int) -> dict[str, list[str]]:
-    """The verdicts on each defect, in one bench with enough windows and one screen."""
-    case = replace(Case.drawn(seed), zeroed=True, turns=1, auto=False, windows=10, seconds=0.25)
-    run = captured(case)
-    return {name: names(plant(run)) for name, (_, plant) in PLANTED.items()}
 
 
 def main() -> int:
@@ -137,22 +91,31 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
-    false: Counter[str] = Counter()
-    accused = missed = 0
+    false: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    wrong = 0
+    every: list[Counter[tuple[Tie, tuple[str, ...]]]] = [Counter() for _ in (*REQUIRED, *OTHERS)]
     with ProcessPoolExecutor(options.jobs) as pool:
-        for found in pool.map(healthy, range(options.seed, options.seed + options.benches), chunksize=5):
-            accused += bool(found)
-            false.update(found)
-        print(f"healthy: {accused} of {options.benches} accused {dict(false)}")
-        every: dict[str, Counter[tuple[str, ...]]] = {name: Counter() for name in PLANTED}
-        for found in pool.map(planted, range(options.seed, options.seed + options.planted)):
-            for name, verdicts in found.items():
-                every[name][tuple(verdicts)] += 1
-    for name, (wanted, _) in PLANTED.items():
-        missed += sum(count for verdicts, count in every[name].items() if wanted not in verdicts)
-        said = ", ".join(f"{'+'.join(verdicts) or 'nothing'} {count}" for verdicts, count in every[name].most_common())
-        print(f"{name:24} {said}")
-    return 1 if accused >= MOST_FALSE * options.benches or missed else 0
+        for strata, runs in pool.map(healthy, range(options.seed, options.seed + options.benches), chunksize=5):
+            for stratum, verdicts in itertools.product(strata, runs):
+                false[stratum].update({"runs": 1, "accused": bool(verdicts), **Counter(verdicts)})
+        for by_defect in pool.map(planted, range(options.seed, options.seed + options.planted)):
+            for counts, said in zip(every, by_defect, strict=True):
+                counts.update(said.items())
+    accused_too_often = false["all"]["accused"] >= max(1, MOST_FALSE * RUNS * options.benches)
+    print(f"Runs on {options.benches} healthy benches, how many of them are accused, and of what")
+    for stratum, counts in sorted(false.items(), key=lambda it: (it[0] != "all", it[0])):
+        runs, accused = counts.pop("runs"), counts.pop("accused")
+        said = ", ".join(f"{name} {count}" for name, count in counts.most_common())
+        print(f"{stratum:30} {accused:3} of {runs:5} ({accused / runs:.2%})  {said}")
+    print("Single defects, and how often they get just their verdict")
+    for defect, counts in zip((*REQUIRED, *OTHERS), every, strict=True):
+        right = sum(count for (_, said), count in counts.items() if said == (defect.verdict,))
+        wrong += counts.total() - right
+        print(f"{defect.about:32} {defect.verdict:16} {defect.effect:12} {right} of {counts.total()}")
+        for (tie, said), count in counts.most_common():
+            if said != (defect.verdict,):
+                print(f"    by {tie.value}: {', '.join(said) or 'nothing'} {count}")
+    return 1 if wrong or accused_too_often else 0
 
 
 if __name__ == "__main__":

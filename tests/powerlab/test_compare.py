@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import powerlab as pl
 from powerlab.cli import run
 
 Captures = tuple[Path, Path]
@@ -48,6 +49,25 @@ def test_two_captures_of_one_bench(captures: Captures, capsys: pytest.CaptureFix
     assert "B - A" in out
     assert "so that it cancels as far as it can: " in out
     assert "SIMULATED" in out
+
+
+def test_two_results_from_python(captures: Captures) -> None:
+    first, second = map(pl.analyse, captures)
+    found = pl.compare(first, second)
+    assert isinstance(found, pl.Comparison)
+    assert not found.differing
+    energy = next(it for it in found.differences if it.name == "energy_per_image")
+    assert energy.difference.value == pytest.approx(second.energy_per_image.value - first.energy_per_image.value)
+    assert energy.significant
+
+
+def test_another_seed_is_another_bench(captures: Captures, open_virtual: Callable, tmp_path: Path) -> None:
+    """Whatever the seed of the workload, which is the same here."""
+    other = open_virtual(seed=5, memory=100_000).capture(tmp_path / "c.h5", seconds=0.3, windows=4)
+    found = pl.compare(pl.analyse(captures[0]), pl.analyse(other))
+    assert found.differing == ("scope", "supply")
+    energy = next(it for it in found.differences if it.name == "energy_per_image")
+    assert energy.common == ()
 
 
 def test_a_run_without_windows_has_nothing_to_compare(

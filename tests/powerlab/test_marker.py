@@ -157,6 +157,6 @@ class TestSerial:
     ],
 )  # fmt: skip
 def test_what_names_no_marker_gets_the_forms(spec: str):
-    with pytest.raises(MarkerError, match=r"wire:HOST:PORT or serial:PORT:rts") as caught:
+    with pytest.raises(MarkerError, match=r"wire:HOST:PORT, serial:PORT:rts") as caught:
         open_marker(spec)
     assert repr(spec) in str(caught.value)

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from powerlab.cli import run
 from powerlab.networks import NETWORKS
@@ -117,6 +119,23 @@ class TestOne:
         said = capsys.readouterr().err.splitlines()
         assert "cannot run on an input of 1x3x224x224" in said[-1]
         assert "input_shape" in said[-1]
+
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch would rather have another format
+    def test_torchscript_has_no_layers(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+        path = tmp_path / "net.pt"
+        torch.jit.save(torch.jit.script(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.LayerNorm(8)).eval()), path)
+        assert run(["models", str(path)]) == 2
+        assert "give the shape of one image, as in --input 3x224x224" in capsys.readouterr().err
+        found = json.loads(asked(capsys, str(path), "--input", "1x4x4", "--json"))
+        assert (found["doc"], found["parameters"], found["macs"]) == ("TorchScript file", 20 + 16, 8 * 9)
+        assert (found["fully_connected"], found["unsupported"]) == (None, ["aten.native_layer_norm"])
+        text = " ".join(asked(capsys, str(path), "--input", "1x4x4").split())
+        assert "not known which layer costs what" in text
+        assert "not counted aten.native_layer_norm in the network itself, 1 x" in text
+
+    def test_a_shape_is_for_one(self, capsys: pytest.CaptureFixture[str]):
+        assert run(["models", "--input", "1x4x4"]) == 2
+        assert "--input is for one network, given as NAME" in capsys.readouterr().err
 
     def test_no_such_network(self, capsys: pytest.CaptureFixture[str]):
         assert run(["models", "resnet51"]) == 2

@@ -26,6 +26,17 @@ def tiny():
 def nothing():
     return None
 
+def helped():
+    return tiny_in(None)
+
+def tiny_in(width):
+    if width is None:
+        raise ValueError("no width\\nwas given")
+    return tiny()
+
+def wrong_layer():
+    return nn.Conv2d("three", 4, 3)
+
 number = 3
 """
 IMAGES = torch.randn((2, 3, 8, 8), generator=torch.Generator().manual_seed(7))
@@ -243,6 +254,31 @@ class TestUsersFactory:
 
     def test_no_function(self):
         assert "number is no function" in self.refused("tinynets:number")
+
+    def test_a_failure_is_told_with_the_line_of_the_users_file(self, tmp_path: Path):
+        line = TINY.split("\n").index('        raise ValueError("no width\\nwas given")') + 1
+        told = f"model tinynets:helped: helped() raised ValueError: no width ({tmp_path / 'tinynets.py'}:{line})"
+        assert self.refused("tinynets:helped") == told
+
+    def test_a_failure_in_a_library_is_told_with_the_users_line_too(self, tmp_path: Path):
+        line = TINY.split("\n").index('    return nn.Conv2d("three", 4, 3)') + 1
+        message = self.refused("tinynets:wrong_layer")
+        assert "wrong_layer() raised TypeError: " in message
+        assert message.endswith(f"({tmp_path / 'tinynets.py'}:{line})")
+
+    @pytest.mark.parametrize(
+        ("text", "line", "said"),
+        [
+            ("import os\n\nassert os is None, 'never'\n", 3, "importing broken raised AssertionError: never"),
+            ("def net(:\n", 1, "importing broken raised SyntaxError: invalid syntax"),
+            ("import os\nos.nowhere\n", 2, "raised AttributeError: module 'os' has no attribute 'nowhere'"),
+        ],
+    )
+    def test_a_module_that_fails(self, tmp_path: Path, text: str, line: int, said: str):
+        (tmp_path / "broken.py").write_text(text)
+        message = self.refused("broken:net")
+        assert said in message
+        assert message.endswith(f"({tmp_path / 'broken.py'}:{line})")
 
     def test_no_module_returned(self):
         assert "nothing() returned a NoneType, not a torch.nn.Module" in self.refused("tinynets:nothing")

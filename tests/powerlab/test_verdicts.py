@@ -82,7 +82,8 @@ def test_a_lost_record(open_virtual: Callable, tmp_path: Path) -> None:
 def test_a_zero_that_drifts(open_virtual: Callable, tmp_path: Path) -> None:
     virtual = open_virtual(seed=1, memory=100_000)
     digitiser = virtual.simulator.digitiser
-    digitiser.probe = dataclasses.replace(digitiser.probe, drift=1.0)  # 1 A in the end: 3 mA each second
+    # 1 A from lowest to highest: at first 3 mA each second.
+    digitiser.probe = dataclasses.replace(digitiser.probe, drift=1.0, period=1300.0, phase=0.0)
     result = captured(virtual, tmp_path / "r.h5", windows=16)
     assert "zero-drift" in {it.name for it in result.verdicts}
     assert abs(result.energy_per_image.value - result.truth.energy_per_image) <= result.energy_per_image.U95

@@ -55,7 +55,11 @@ def slow():
     return Tiny(lambda: time.sleep(0.2))
 
 def stuck():
-    return Tiny(lambda: time.sleep(60))
+    def stay():
+        with open(os.environ.get("STUCK", os.devnull), "w"):
+            pass
+        time.sleep(60)
+    return Tiny(stay)
 
 def crashing():
     return Tiny(lambda: os.kill(os.getpid(), signal.SIGSEGV))
@@ -157,9 +161,10 @@ class TestProcess:
         process.load(Task("workload_nets:slow", 1))
         main = threading.main_thread().ident
         assert main is not None
-        threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
-        with pytest.raises(KeyboardInterrupt):
-            process.run(3, seconds=10.0)
+        interrupt = threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - the timer may be early
+            interrupt.start()
+            process.run(15, seconds=60.0)
         assert len(process.warm_up(1)) == 1
 
     @pytest.mark.parametrize(
@@ -217,7 +222,7 @@ class TestEnds:
                 process.warm_up(1)
 
     def test_stays_silent(self, nets: Path):
-        with WorkloadProcess() as process:
+        with WorkloadProcess(grace=0.2) as process:
             process.load(Task("workload_nets:stuck", 1))
             process._timeout = 0.2
             with pytest.raises(WorkloadEndedError, match=r"did not answer 'run' within 0.2 s"):
@@ -231,11 +236,14 @@ class TestEnds:
         process.close()
         assert process._process.returncode == 0
 
-    def test_closing_does_not_wait_for_ever(self, nets: Path):
+    def test_closing_does_not_wait_for_ever(self, nets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("STUCK", str(tmp_path / "stuck"))
         process = WorkloadProcess(grace=0.2)
         process.load(Task("workload_nets:stuck", 1))
         process._requests.write(b'{"request": "warmup", "count": 1, "settle": 0}\n')
         process._requests.flush()
+        while not (tmp_path / "stuck").exists():
+            time.sleep(0.01)
         process.close()
         assert process._process.returncode == -signal.SIGKILL
 

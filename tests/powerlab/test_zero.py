@@ -252,6 +252,20 @@ def test_an_interrupted_zero_leaves_board_and_file_as_they_were(
     assert [path.name for path in it.folder.iterdir() if "calibration" in path.name] == ["bench.calibration.json"]
 
 
+@pytest.mark.parametrize(("away", "refused"), [(0.040, False), (0.020, True)])
+def test_the_tail_of_the_noise_may_clip(
+    desk: Callable, capsys: pytest.CaptureFixture[str], away: float, refused: bool
+) -> None:
+    """A zero four standard deviations of the noise from where the scope clips, or two."""
+    here = desk(seed=1)
+    scope = here.simulator.digitiser
+    clips = SCREEN.centre - 127 / 199 * SCREEN.full_scale
+    there = clips + away - (true_zero(here, SCREEN) - here.simulator.probe.offset)
+    scope.probe = dataclasses.replace(scope.probe, offset=there, drift=0.0)
+    assert run(["zero"]) == (2 if refused else 0)
+    assert ("and clips on the screen" in capsys.readouterr().err) is refused
+
+
 def test_another_current_in_the_clamp_is_no_zero(desk: Callable, capsys: pytest.CaptureFixture[str]) -> None:
     it = desk()
     it.simulator.digitiser.probe = dataclasses.replace(it.simulator.probe, offset=0.35)

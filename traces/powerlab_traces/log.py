@@ -1,6 +1,6 @@
 """Logs: tables of what was noted beside the records, such as the seconds of each pass or the board's temperatures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from powerlab_traces.errors import TraceError
@@ -37,6 +37,14 @@ class Log:
     def rows(self) -> int:
         """How many there are."""
         return len(next(iter(self.columns.values())))
+
+    def at(self, other: Callable[[int], int]) -> "Log":
+        """Give the same log with its times as those of another clock, which `other` makes of them."""
+        columns = {
+            name: [it if it is None else other(int(it)) for it in values] if name.endswith("_ns") else values
+            for name, values in self.columns.items()
+        }
+        return Log(self.name, columns, self.units)
 
     def then(self, more: "Log") -> "Log":
         """Join this log and the rows of another with the same columns behind it."""

@@ -84,13 +84,15 @@ def together(parts: Sequence[Statistics]) -> Statistics:
     return Statistics(samples, mean, min(it.least for it in parts), max(it.largest for it in parts))
 
 
-def sums_of(span: slice, codes: Callable[[slice], NDArray[np.integer[Any]]], blocks: Blocks) -> Sums:
+def sums_of(span: slice, codes: Callable[[slice], NDArray[np.integer[Any]]], blocks: Blocks, samples: int) -> Sums:
     """Those of the codes in `span`: whole blocks as they are, only the ends from the codes themselves.
 
-    `span` is not empty; `codes` hands out a part of the row that `blocks` are of.
+    `span` is not empty; `codes` hands out a part of the row of so many `samples` that `blocks` are of.
     """
     size = blocks.size
     first, last = -(-span.start // size), span.stop // size
+    if span.stop == samples:  # what is left over is a block, too
+        last = len(blocks.total)
     if first >= last:
         ends = [codes(span)]
     else:

@@ -2,24 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from powerlab_traces.chain import CurrentChain, SupplyLimits
 from powerlab_traces.log import Log
+from powerlab_traces.outcome import Outcome
 from powerlab_traces.record import Record
 from powerlab_traces.window import HostWindow
 
-
-class Outcome(StrEnum):
-    """How a capture ended. Whatever was recorded until then counts."""
-
-    COMPLETE = "complete"  # all windows that were asked for
-    STOPPED = "stopped"  # by the user
-    OUT_OF_MEMORY = "out of memory"  # network and batch did not fit where the workload ran
-    WORKLOAD_ENDED = "workload ended"  # it crashed, was killed, or fell silent
-    LINK_LOST = "link lost"  # to the machine where it ran
-    FAILED = "failed"  # for another reason, such as an instrument that fell silent
-    CUT_OFF = "cut off"  # powerlab itself was killed; the file was recovered
+__all__ = ["Outcome", "Provenance", "Run", "TrueWindow"]
 
 
 @dataclass(frozen=True, slots=True)

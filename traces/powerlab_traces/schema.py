@@ -8,6 +8,7 @@ from typing import Final
 
 FORMAT: Final = "powerlab run"
 VERSION: Final = 2
+LIBRARY: Final = "v108"  # of HDF5: the oldest that reads a run file, and the first to keep checksums of its headers
 JOURNAL: Final = ".journal"  # suffix of a run that is still being captured, or was cut off
 UNFINISHED: Final = ".part"  # suffix of a run file that is being assembled from its journal
 

@@ -104,6 +104,7 @@ class SimulatedBench:
             wedge_every=wedge_every,
             segmented=segmented,
             short_preamble=short_preamble,
+            number=seed + 1,  # another seed is another scope
         )
         self.supply = Supply(self.board, self.clock, random, supply_model, rs232=serial)
         self.faults = Faults()

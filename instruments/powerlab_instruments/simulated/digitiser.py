@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 from powerlab_instruments.simulated.board import Board
 from powerlab_instruments.simulated.probe import SETTLING, Probe, smoothed
 
-GAIN_LIMIT = 0.03  # of full scale; UNCONFIRMED: recalled from the data sheet
+# Of full scale, at 10 mV/div and above and below it; UNCONFIRMED: recalled from the data sheet.
+GAIN_LIMIT, GAIN_LIMIT_SMALL, SMALL_SCALE = 0.03, 0.04, 0.010
 OFFSET_DIVISIONS, OFFSET_VOLTS = 0.1, 2e-3  # div + V at the BNC; UNCONFIRMED: recalled from the data sheet
 OFFSET_OF_SETTING = 0.01  # of the offset as set; UNCONFIRMED: recalled from the data sheet
-TIME_LIMIT = 25e-6  # relative; UNCONFIRMED: recalled from the data sheet
+TIME_LIMIT = 30e-6  # relative, of one a year old: 25 ppm + 5 ppm a year; UNCONFIRMED: recalled from the data sheet
 CODES = 199  # steps in the 8 divisions; real files of the sibling 1000 X-Series show it, UNCONFIRMED for this one
+# Codes rms of the input amplifier and the converter, white; UNCONFIRMED: with such scopes a still trace is two or three
+# codes thick.
+FLOOR = 0.5
 HOLE, LOW, CENTRE, HIGH = 0, 1, 128, 255  # never acquired, clipped low, mid-screen, clipped high (Programmer's Guide)
 EARLY, EARLY_JITTER = 65e-9, 2e-9  # s by which real records start before the screen's left edge
 LOGIC_HIGH = 3.3  # V of the marker line
@@ -138,8 +142,8 @@ class Digitiser:
         seconds = np.arange(count, dtype=np.float64) * (interval / (1 + self.time_error))
         seconds += first / (1 + self.time_error)
         volts = self._bnc(channel, trigger, seconds)
+        random = np.random.default_rng((self._noise_seed, number, 0 if channel == 1 else channel))
         if channel == 1:
-            random = np.random.default_rng((self._noise_seed, number, 0))
             noise = self.probe.noise(random, count, interval)
             if summed > 1:
                 noise *= np.float32(smoothed(interval) if setup.kind == "HRES" else setup.averages**-0.5)
@@ -154,9 +158,12 @@ class Digitiser:
         setting = abs(vertical.offset) / vertical.probe
         limit = OFFSET_DIVISIONS * full_scale / 8 + OFFSET_VOLTS + OFFSET_OF_SETTING * setting
         error = self.offsets[channel - 1] * limit
-        gain = (1 + self.gains[channel - 1]) / step
+        small = full_scale / 8 < SMALL_SCALE * (1 - 1e-6)
+        wrong = self.gains[channel - 1] * (GAIN_LIMIT_SMALL / GAIN_LIMIT if small else 1.0)
+        gain = (1 + wrong) / step
         volts *= gain
         volts += error / step - vertical.offset / vertical.probe * gain + CENTRE
+        volts += random.standard_normal(count, dtype=np.float32) * np.float32(FLOOR * summed**-0.5)
         return volts
 
     def pod(self, pod: int, setup: Setup, trigger: int, first: float) -> NDArray[np.uint8]:

@@ -31,10 +31,9 @@ class Model:
     rates: tuple[float, float]
     fifty_ohm: bool
 
-    @property
-    def identity(self) -> str:
-        """The answer to `*IDN?`; the serial number says that it is simulated."""
-        return f"AGILENT TECHNOLOGIES,{self.name},SIM00000001,{FIRMWARE}"
+    def identity(self, serial: str) -> str:
+        """The answer to `*IDN?` of one with this serial number."""
+        return f"AGILENT TECHNOLOGIES,{self.name},{serial},{FIRMWARE}"
 
     @property
     def shortest_span(self) -> float:

@@ -12,8 +12,10 @@ GAIN_LIMIT = {0.1: 0.03, 0.01: 0.04}  # by sensitivity in V/A, relative (the sam
 OFFSET_LIMIT = 0.050  # A; UNCONFIRMED: recalled from the data sheet
 PEAK_CURRENT = {0.1: 10.0, 0.01: 100.0}  # A through the jaw; UNCONFIRMED: recalled from the data sheet
 NOISE = {0.1: 0.010, 0.01: 0.016}  # A rms in 100 kHz; UNCONFIRMED: the 30 mA one remembers is pessimistic
-DRIFT_LIMIT = 0.005  # A of offset since power-up; UNCONFIRMED: assumed
-DRIFT_TIME = 300.0  # s, time constant of warming up
+DRIFT_LIMIT = 0.005  # A between any two moments; UNCONFIRMED: assumed
+# s from warm to warm, as of a room whose heating goes on and off; UNCONFIRMED. With the shortest the offset takes five
+# minutes for its limit at the least.
+DRIFT_PERIODS = 1300.0, 5200.0
 
 
 def smoothed(interval: float) -> float:
@@ -26,34 +28,54 @@ def smoothed(interval: float) -> float:
     return math.sqrt(2 * (ratio + math.expm1(-ratio))) / ratio if ratio > 1e-4 else 1.0
 
 
+def _swing(angle: float) -> float:
+    """A smooth wave between -0.5 and 0.5 that stays longer at its ends than a sine does."""
+    return math.tanh(math.sin(angle)) / math.tanh(1) / 2
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One probe as it happens to be: its errors are fixed, amperes are those through the jaw."""
+    """One probe as it happens to be: its errors are fixed, amperes are those through the jaw.
+
+    Its offset follows the temperature, which goes up and down: slowly, and never by more than `drift`. What a zero is
+    worth later thus depends on when: half an hour later the offset may have moved by any amount up to the limit, each
+    about as likely.
+    """
 
     sensitivity: float  # V/A
     turns: int
     gain_error: float  # relative
-    offset: float  # A
-    drift: float  # A, what the offset has moved by when warm
+    offset: float  # A, at power-up
+    drift: float  # A, from the lowest to the highest
+    period: float = DRIFT_PERIODS[0]  # s
+    phase: float = 0.0  # of the drift at power-up, radians
 
     @classmethod
     def drawn(cls, random: np.random.Generator, *, sensitivity: float, turns: int) -> "Probe":
         """A probe somewhere inside the data sheet's limits."""
-        gain, offset, drift = random.uniform(-1, 1, 3)
+        gain, offset, phase = random.uniform(-1, 1, 3)
+        shortest, longest = DRIFT_PERIODS
         return cls(
             sensitivity,
             turns,
             GAIN_LIMIT[sensitivity] * gain,
             OFFSET_LIMIT * offset,
-            DRIFT_LIMIT * drift,
+            DRIFT_LIMIT,
+            shortest * (longest / shortest) ** random.spawn(1)[0].random(),
+            math.pi * phase,
         )
+
+    def drifted(self, since_power_up: float) -> float:
+        """By how much the offset has moved, in A, so many seconds after power-up."""
+        now, then = (_swing(2 * math.pi * at / self.period + self.phase) for at in (since_power_up, 0.0))
+        return self.drift * (now - then)
 
     def output(self, current: NDArray[np.float64], since_power_up: tuple[float, float]) -> NDArray[np.float64]:
         """Noise-free volts at the BNC [n] for amperes in the lead; the drift goes evenly over the samples.
 
         `since_power_up` are the seconds at the first and the last sample.
         """
-        first, last = (self.offset - self.drift * math.expm1(-t / DRIFT_TIME) for t in since_power_up)
+        first, last = (self.offset + self.drifted(at) for at in since_power_up)
         volts = current * (self.turns * (1 + self.gain_error))
         volts += np.linspace(first, last, len(current)) if first != last else first
         peak = PEAK_CURRENT[self.sensitivity]

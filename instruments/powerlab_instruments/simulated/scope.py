@@ -16,12 +16,12 @@ _MENUS = Word("MASK", "MEASure", "SEGMented", "LISTer", "POWer")
 
 
 class Scope(Reports):
-    """An Agilent InfiniiVision X-Series scope; its serial number says that it is simulated.
+    """An Agilent InfiniiVision X-Series scope; its serial number says that it is simulated, and which one it is.
 
-    `memory` is in samples; `model` is a name like `MSO-X 2024A` (`models.MODELS`). `first_answer` and `wedge_every`
-    (s) switch on the faults of `lan.Lan`; `segmented` is the licence for segmented memory. With
-    `short_preamble` the first preamble asked for of each record is only `+0`, as a DSO-X 2022A was seen to answer right
-    after an acquisition.
+    `memory` is in samples; `model` is a name like `MSO-X 2024A` (`models.MODELS`), `number` tells this one from others
+    of it. `first_answer` and `wedge_every` (s) switch on the faults of `lan.Lan`; `segmented` is the licence for
+    segmented memory. With `short_preamble` the first preamble asked for of each record is only `+0`, as a DSO-X 2022A
+    was seen to answer right after an acquisition.
 
     Raises
     ------
@@ -48,7 +48,9 @@ class Scope(Reports):
         wedge_every: float | None = None,
         segmented: bool = False,
         short_preamble: bool = False,
+        number: int = 1,
     ) -> None:
+        self._serial = f"SIM{number:08}"
         self.segmented, self.short_preamble = segmented, short_preamble
         self._lan = Lan(clock, first_answer, wedge_every)
         self._clock_ahead = dt.timedelta()
@@ -61,12 +63,12 @@ class Scope(Reports):
     @query("*IDN", indefinite=True)
     def identity(self) -> str:
         """Maker, model, serial number, firmware."""
-        return self.model.identity
+        return self.model.identity(self._serial)
 
     @query("SERial")
     def serial(self) -> str:
         """The serial number."""
-        return self.model.identity.split(",")[2]
+        return self._serial
 
     @query("*OPT", indefinite=True)
     def options(self) -> str:

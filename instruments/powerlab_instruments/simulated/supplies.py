@@ -97,7 +97,10 @@ def supply_named(name: str) -> SupplyModel:
 
 @dataclass(frozen=True, slots=True)
 class SupplyErrors:
-    """How far one supply is off, as (relative, absolute) pairs inside the specified accuracy."""
+    """How far one supply is off, as (relative, absolute) pairs inside the specified accuracy.
+
+    Of what its data sheet allows at each level, one share: the same of the percentage and of what is added to it.
+    """
 
     voltage: tuple[float, float]
     current: tuple[float, float]
@@ -108,9 +111,8 @@ class SupplyErrors:
     def drawn(cls, random: np.random.Generator) -> Self:
         """Programming 0.05 % + 10 mV and 0.2 % + 10 mA, readback 0.05 % + 5 mV and 0.15 % + 5 mA."""
         limits = (5e-4, 10e-3), (2e-3, 10e-3), (5e-4, 5e-3), (1.5e-3, 5e-3)
-        a, b, c, d = (
-            (gain * float(random.uniform(-1, 1)), offset * float(random.uniform(-1, 1))) for gain, offset in limits
-        )
+        shares = random.uniform(-1, 1, len(limits)).tolist()
+        a, b, c, d = ((gain * share, offset * share) for (gain, offset), share in zip(limits, shares, strict=True))
         return cls(a, b, c, d)
 
 

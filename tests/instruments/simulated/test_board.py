@@ -1,6 +1,7 @@
 """The physics: marker history, board power and energy, probe noise, and errors inside their limits."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from powerlab_instruments.simulated import digitiser, probe
 from powerlab_instruments.simulated.board import ACTIVE_POWER, IDLE_POWER, Board
 from powerlab_instruments.simulated.clock import SimulatedClock
-from powerlab_instruments.simulated.digitiser import Digitiser
+from powerlab_instruments.simulated.digitiser import Digitiser, Setup, Vertical
 from powerlab_instruments.simulated.marker import Marker
 from powerlab_instruments.simulated.probe import NOISE, Probe
 from powerlab_instruments.simulated.source import INPUT_CAPACITANCE, Source
@@ -195,8 +196,8 @@ def test_the_probe_adds_gain_offset_and_drift_and_ends_at_its_peak():
     some = Probe(0.1, 5, 0.02, 0.03, -0.004)
     cold = some.output(np.array([0.0, 1.0]), (0.0, 0.0))
     assert cold == pytest.approx([0.003, 0.1 * (5 * 1.02 + 0.03)])
-    warm = some.output(np.array([0.0, 1.0]), (1e5, 1e5))
-    assert warm - cold == pytest.approx(-0.0004)
+    warm = some.output(np.array([0.0, 1.0]), (325.0, 325.0))
+    assert warm - cold == pytest.approx(-0.0002)  # a quarter of its period later, half of the way
     assert some.output(np.array([3.0, -3.0]), (0.0, 0.0)) == pytest.approx([1.0, -1.0])
 
 
@@ -208,11 +209,36 @@ def test_every_seed_is_inside_the_data_sheets():
         supply = SupplyErrors.drawn(random)
         assert abs(some.gain_error) <= 0.03
         assert abs(some.offset) <= probe.OFFSET_LIMIT
-        assert abs(some.drift) <= probe.DRIFT_LIMIT
+        drifts = [some.drifted(at) for at in np.linspace(0, 8000, 401)]
+        assert 0.9 * probe.DRIFT_LIMIT < max(drifts) - min(drifts) <= probe.DRIFT_LIMIT
+        assert np.abs(np.diff(drifts)).max() <= probe.DRIFT_LIMIT * 20 / 300  # slowly
+        assert some.drifted(0) == 0
         assert np.abs(front.gains).max() <= digitiser.GAIN_LIMIT
-        assert abs(front.time_error) <= 25e-6
+        assert abs(front.time_error) <= 30e-6
         assert abs(supply.current_reading[0]) <= 0.0015
         assert abs(supply.current_reading[1]) <= 0.005
+        assert supply.current_reading[0] / 0.0015 == pytest.approx(supply.current_reading[1] / 0.005)
+
+
+def test_the_converter_has_noise_of_its_own_that_dithers():
+    front = Digitiser(board_of(), Probe(0.1, 1, 0.0, 0.0, 0.0), np.random.default_rng(1), 0)
+    setup = Setup(
+        span=1.0,
+        left=0.0,
+        points=20_000,
+        kind="NORM",
+        averages=1,
+        summed=1,
+        channels={2: Vertical(range=8.0, offset=0.0, probe=10.0, inverted=False, ac=False)},
+        digital={},
+        threshold=1.4,
+        source="EXT",
+        slope="POS",
+        level=0.0,
+        automatic=False,
+    )
+    codes = front.analog(2, setup, 0, 0.0, 1).astype(float)
+    assert codes.std() == pytest.approx(math.hypot(digitiser.FLOOR, 1 / math.sqrt(12)), rel=0.05)
 
 
 def test_time_can_only_be_advanced_where_it_is_virtual():

@@ -47,7 +47,7 @@ def acquire(bench: SimulatedBench, scope, *, pulses=((0, 200), (300, 500))):
 @pytest.mark.parametrize(
     ("message", "answer"),
     [
-        (b"*IDN?", b"AGILENT TECHNOLOGIES,MSO-X 2024A,SIM00000001,02.65.2021102830\n"),
+        (b"*IDN?", b"AGILENT TECHNOLOGIES,MSO-X 2024A,SIM00000008,02.65.2021102830\n"),
         (b":SYSTem:ERRor?", b'+0,"No error"\n'),
         (b":CHAN1:RANG?;OFFS?;COUP?;IMP?;DISP?;BWL?;INV?;LAB?;UNIT?;PROB?",
          b'+40.0E+00;+0.0E+00;DC;ONEM;1;0;0;"1";VOLT;+10.0E+00\n'),
@@ -61,7 +61,7 @@ def acquire(bench: SimulatedBench, scope, *, pulses=((0, 200), (300, 500))):
         (b":DIG0:DISP?;THR?;LAB?", b'0;+1.40E+00;"D0"\n'),
         (b":POD1:DISP?;THR?", b"0;+1.40E+00\n"),
         (b":RSTate?", b"RUN\n"),
-        (b":SERial?", b"SIM00000001\n"),
+        (b":SERial?", b"SIM00000008\n"),
     ],
 )  # fmt: skip
 def test_reset_state(scope, message, answer):

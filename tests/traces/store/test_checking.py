@@ -7,8 +7,10 @@ import h5py
 import numpy as np
 import pytest
 
+from powerlab_traces.errors import TraceError
 from powerlab_traces.record import RecordKind
 from powerlab_traces.store import RunWriter, check_run
+from powerlab_traces.store.kind import Kind, kind_of
 from powerlab_traces.window import HostWindow
 
 SECOND = 10**9
@@ -124,3 +126,25 @@ def test_tables_of_different_lengths_are_called_damaged(sound: Path) -> None:
         short_table(file["entry"])
     with pytest.raises(Exception, match="damaged: the columns of its records have different lengths"):
         list(check_run(sound))
+
+
+def test_a_flipped_bit_ends_in_lines_that_name_it(sound: Path) -> None:
+    # Where HDF5 keeps no checksums it follows a wrong length or address without end, or out of its memory.
+    content, random = sound.read_bytes(), np.random.default_rng(0)
+    for _ in range(60):
+        flipped = bytearray(content)
+        flipped[random.integers(len(content))] ^= 1 << random.integers(8)
+        sound.write_bytes(flipped)
+        assert kind_of(sound) in {Kind.RUN, Kind.FOREIGN}
+        try:
+            found = list(check_run(sound))
+        except TraceError as error:
+            found = [str(error)]
+        assert all(len(line.splitlines()) == 1 for line in found)
+
+
+def test_hdf5_keeps_checksums_of_the_headers(sound: Path) -> None:
+    content = sound.read_bytes()
+    assert content[8] == 2  # version of the superblock
+    for unchecked in (b"SNOD", b"HEAP"):  # groups as before HDF5 1.8 had them
+        assert unchecked not in content

@@ -1,5 +1,6 @@
 """The run file keeps what it was given, in the shape it promises."""
 
+import signal
 from pathlib import Path
 
 import h5py
@@ -157,6 +158,31 @@ def test_a_name_taken_during_the_capture_keeps_both(planted, tmp_path: Path) -> 
     assert recover(path, tmp_path / "s.h5").records == 1
     assert open_run(tmp_path / "s.h5").records[0].current.codes.tolist() == [0, 1, 2, 3, 4]
     assert sorted(it.name for it in tmp_path.iterdir()) == ["r.h5", "s.h5"]
+
+
+@pytest.mark.parametrize("room", [300, 5000, 20_000, 60_000])
+def test_a_disk_that_fills_up_at_the_end_is_one_clear_line(planted, tmp_path: Path, room: int) -> None:
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "r.h5"
+    writer = RunWriter(path)
+    writer.describe(planted.provenance, planted.chain, planted.supply)
+    for index in range(3):
+        writer.append(planted.noisy(index, 20_000), [])
+    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    writer.abandon()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(
+            TraceError, match=r"could not be finished .*everything recorded is in .*r\.h5\.journal"
+        ) as info:
+            recover(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert len(str(info.value).splitlines()) == 1
+    assert [it.name for it in tmp_path.iterdir()] == ["r.h5.journal"]
+    assert recover(path).records == 3
 
 
 def test_a_folder_that_is_not_there_is_one_clear_line(planted, tmp_path: Path) -> None:

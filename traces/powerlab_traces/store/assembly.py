@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections import defaultdict
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,12 @@ from powerlab_traces.log import Log
 from powerlab_traces.pyramid import BLOCK, Blocks
 from powerlab_traces.run import Outcome
 from powerlab_traces.store.chainform import chain_attributes
-from powerlab_traces.store.columns import TEXT, write_columns
+from powerlab_traces.store.columns import TEXT, Columns
 from powerlab_traces.store.journal import Entry, Frame, is_being_written, read_journal
 from powerlab_traces.store.logs import joined, write_logs
 from powerlab_traces.store.overview import write_overview
 from powerlab_traces.store.packed import Packed
+from powerlab_traces.store.sink import Sink
 from powerlab_traces.store.stack import Stack
 
 RECORD_TYPES: Mapping[str, Any] = {
@@ -48,6 +49,9 @@ READING_TYPES: Mapping[str, tuple[str, Any]] = {
     "current": (schema.AMPERES, np.float64),
     "regulation": (schema.REGULATION, TEXT),
     "limited": (schema.LIMITED, np.bool_),
+}
+_READING_COLUMNS: Mapping[str, Any] = {
+    form.format(column): kind for column, kind in READING_TYPES.values() for form in (schema.BEFORE, schema.AFTER)
 }
 WINDOW_TYPES: Mapping[str, tuple[str, Any]] = {
     "index": (schema.INDEX, np.int64),
@@ -123,11 +127,8 @@ def assemble(journal: Path, path: Path, notes: Sequence[str] = (), *, replaces: 
     """
     part = part_of(path)
     try:
-        with h5py.File(part, "w", track_order=True) as file:
-            builder = _Builder(file)
-            for frame in read_journal(journal):
-                builder.take(frame)
-            counts = builder.finish(notes)
+        with Sink(part, "w+") as sink:
+            counts = _write(sink, journal, notes)
         _sync(part)
         if replaces:
             part.replace(path)
@@ -135,7 +136,7 @@ def assemble(journal: Path, path: Path, notes: Sequence[str] = (), *, replaces: 
             _move_without_overwriting(part, path)
         _sync(path.parent)
         journal.unlink()
-    except (OSError, RuntimeError) as error:  # h5py raises RuntimeError where closing a file fails
+    except (OSError, RuntimeError) as error:  # h5py raises either
         part.unlink(missing_ok=True)
         raise TraceError(
             f"{path} could not be finished ({reason(error)}); everything recorded is in {journal}: make room, then "
@@ -145,6 +146,18 @@ def assemble(journal: Path, path: Path, notes: Sequence[str] = (), *, replaces: 
         part.unlink(missing_ok=True)
         raise
     return counts
+
+
+def _write(sink: Sink, journal: Path, notes: Sequence[str]) -> tuple[int, int]:
+    try:
+        with h5py.File(sink, "w", libver=(schema.LIBRARY, schema.LIBRARY), track_order=True) as file:
+            builder = _Builder(file)
+            for frame in read_journal(journal):
+                builder.take(frame)
+                sink.check()
+            return builder.finish(notes)
+    finally:
+        sink.check()
 
 
 class _Builder:
@@ -160,14 +173,13 @@ class _Builder:
         self._entry.attrs[schema.NX_CLASS] = "NXentry"
         self._description: dict[str, Any] | None = None
         self._stacks: dict[tuple[object, ...], tuple[Stack, Packed, Packed | None]] = {}
-        self._records: defaultdict[str, list[Any]] = defaultdict(list)
-        self._readings: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = []
-        self._clipped: list[np.ndarray[Any, np.dtype[np.int64]]] = []
-        self._windows: list[Mapping[str, Any]] = []
+        self._records = Columns({**RECORD_TYPES, **_READING_COLUMNS})
+        self._clipped = array("q")
+        self._windows = Columns(dict(WINDOW_TYPES.values()))
         self._notes: list[str] = []
         self._outcome: str = Outcome.CUT_OFF.value  # until the journal says how it ended
         self._logs: dict[str, Log] = {}
-        self._truth: list[Mapping[str, Any]] | None = None
+        self._truth: Columns | None = None
         self._segment = 0
 
     def take(self, frame: Frame) -> None:
@@ -182,12 +194,12 @@ class _Builder:
             case Entry.RECORD:
                 self._record(said, frame.data)
             case Entry.WINDOWS:
-                self._windows += said["windows"]
+                self._add_windows(said["windows"])
             case Entry.NOTES:
                 self._notes += said["notes"]
                 self._outcome = said["outcome"]
             case Entry.TRUTH:
-                self._truth = [*(self._truth or []), *said["windows"]]
+                self._add_truth(said["windows"])
             case Entry.LOG:
                 joined(self._logs, said)
             case Entry.RESUMED:
@@ -225,11 +237,21 @@ class _Builder:
             schema.LARGEST: int(blocks.largest.max()),
             schema.CLIPPED_COUNT: len(clipped),
         }
-        for name, value in columns.items():
-            self._records[name].append(value)
-        self._readings.append((said["before"], said["after"]))
-        self._clipped.append(clipped.copy())  # what is a view would keep the whole frame
-        self._windows += said["windows"]
+        for form, reading in ((schema.BEFORE, said["before"]), (schema.AFTER, said["after"])):
+            columns |= {form.format(column): reading[name] for name, (column, _) in READING_TYPES.items()}
+        self._records.add(columns)
+        self._clipped.extend(clipped.tolist())
+        self._add_windows(said["windows"])
+
+    def _add_windows(self, windows: Sequence[Mapping[str, Any]]) -> None:
+        for it in windows:
+            self._windows.add({column: it[name] for name, (column, _) in WINDOW_TYPES.items()})
+
+    def _add_truth(self, windows: Sequence[Mapping[str, Any]]) -> None:
+        if self._truth is None:
+            self._truth = Columns(dict(TRUTH_TYPES.values()))
+        for it in windows:
+            self._truth.add({column: it[name] for name, (column, _) in TRUTH_TYPES.items()})
 
     def finish(self, notes: Sequence[str]) -> tuple[int, int]:
         """Write everything but the codes; how many records and windows there are."""
@@ -238,13 +260,9 @@ class _Builder:
         for stack, current, marker in self._stacks.values():
             stack.finish(current, marker)
         self._write_records()
-        windows = {
-            column: (dtype, [it[name] for it in self._windows]) for name, (column, dtype) in WINDOW_TYPES.items()
-        }
-        write_columns(self._entry.create_group(schema.WINDOWS), windows)
+        self._windows.write(self._entry.create_group(schema.WINDOWS))
         if self._truth is not None:
-            truth = {column: (dtype, [it[name] for it in self._truth]) for name, (column, dtype) in TRUTH_TYPES.items()}
-            write_columns(self._entry.create_group(schema.TRUTH), truth)
+            self._truth.write(self._entry.create_group(schema.TRUTH))
         self._entry.attrs[schema.OUTCOME] = self._outcome
         write_logs(self._entry, self._logs)
         self._entry.create_dataset(schema.NOTES, data=[*self._notes, *notes], dtype=TEXT)
@@ -252,16 +270,12 @@ class _Builder:
         self._entry.create_group(schema.SUPPLY).attrs.update(self._description["supply"])
         self._write_provenance(self._description["provenance"])
         write_overview(self._entry)
-        return len(self._readings), len(self._windows)
+        return len(self._records), len(self._windows)
 
     def _write_records(self) -> None:
         group = self._entry.create_group(schema.RECORDS)
-        columns = {name: (dtype, self._records[name]) for name, dtype in RECORD_TYPES.items()}
-        for name, (column, dtype) in READING_TYPES.items():
-            for place, form in enumerate((schema.BEFORE, schema.AFTER)):
-                columns[form.format(column)] = (dtype, [pair[place][name] for pair in self._readings])
-        write_columns(group, columns)
-        clipped = np.concatenate(self._clipped) if self._clipped else np.empty(0, np.int64)
+        self._records.write(group)
+        clipped = np.array(self._clipped, np.int64)
         options = {"compression": "gzip", "shuffle": True} if len(clipped) else {}
         group.create_dataset(schema.CLIPPED, data=clipped, **options)
 

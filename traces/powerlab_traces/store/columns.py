@@ -1,5 +1,6 @@
 """Tables of columns in HDF5: one dataset a column, all of one length, as every reader can take them."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,8 +11,33 @@ from numpy.typing import NDArray
 from powerlab_traces import schema
 
 TEXT = h5py.string_dtype("utf-8")
+CODES = {"i": "q", "f": "d", "b": "b"}  # numpy's kinds of numbers, and the types of Python's arrays that hold them
 CHUNK = 4096  # rows
 MOST_BYTES = 64  # of a text that takes its room in every row: a SHA-256 in hexadecimal
+
+
+class Columns:
+    """A table that grows row by row, in little more memory than its numbers: a day has some hundred thousand rows."""
+
+    def __init__(self, types: Mapping[str, Any]) -> None:
+        self._types = types
+        self._columns: dict[str, Any] = {
+            name: [] if kind is TEXT else array(CODES[np.dtype(kind).kind]) for name, kind in types.items()
+        }
+
+    def __len__(self) -> int:
+        return len(next(iter(self._columns.values())))
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Add a row, which has a value for each column."""
+        for name, column in self._columns.items():
+            value = row[name]
+            # What repeats is kept once.
+            column.append(column[-1] if self._types[name] is TEXT and column and column[-1] == value else value)
+
+    def write(self, group: h5py.Group) -> None:
+        """Write the table, as `write_columns` does."""
+        write_columns(group, {name: (self._types[name], column) for name, column in self._columns.items()})
 
 
 def write_columns(group: h5py.Group, columns: Mapping[str, tuple[Any, Sequence[Any]]]) -> None:

@@ -86,7 +86,7 @@ def write_import(
     """
     with Sink(path, "w+") as sink:
         try:
-            with h5py.File(sink, "w", track_order=True) as file:
+            with h5py.File(sink, "w", libver=(schema.LIBRARY, schema.LIBRARY), track_order=True) as file:
                 _write(file, imported, options or {}, imported_by, _Progress(imported, done, sink))
         finally:
             sink.check()

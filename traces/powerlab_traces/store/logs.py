@@ -1,7 +1,7 @@
 """Logs in the run file: a group of columns each."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import h5py
 import numpy as np
@@ -66,6 +66,16 @@ def units_of(entry: h5py.Group) -> dict[str, dict[str, str]]:
 
 
 def joined(logs: dict[str, Log], said: Mapping[str, Any]) -> None:
-    """Take a log, as the journal says it, up among those there are."""
-    log = Log(**said)
-    logs[log.name] = logs[log.name].then(log) if log.name in logs else log
+    """Take a log, as the journal says it, up among those there are, whose columns are lists and grow in place.
+
+    A run that was resumed may know other columns then, as of a machine's sensors: what a part lacks was not known.
+    """
+    more = Log(**said)
+    known = logs.get(more.name, Log(more.name, {it: [] for it in more.columns}, more.units))
+    rows = known.rows
+    columns: dict[str, list[Value]] = {name: cast("list[Value]", values) for name, values in known.columns.items()}
+    for name in more.columns:
+        columns.setdefault(name, [None] * rows)
+    for name, column in columns.items():
+        column.extend(more.columns.get(name, [None] * more.rows))
+    logs[more.name] = Log(more.name, columns, {**more.units, **known.units})

@@ -93,6 +93,24 @@ class Packed:
         return cls(**{**said, "sizes": tuple(said["sizes"]), "chunks": tuple(chunks)}), data
 
 
+def unpacked(data: bytes, dtype: np.dtype[Any], chunk: int) -> NDArray[Any]:
+    """The codes of one chunk of so many; what HDF5 does for a reader, without its detours.
+
+    Raises
+    ------
+    ValueError
+        The chunk is damaged.
+    """
+    try:
+        planes = np.frombuffer(zlib.decompress(data, bufsize=chunk * dtype.itemsize), np.uint8)
+    except zlib.error as error:
+        raise ValueError(f"a chunk cannot be inflated ({error})") from error
+    codes = np.empty((chunk, dtype.itemsize), np.uint8)
+    for byte, plane in enumerate(planes.reshape(dtype.itemsize, chunk)):  # thrice as fast as a transposed copy
+        codes[:, byte] = plane
+    return codes.view(dtype)[:, 0]
+
+
 def digest_of(codes: NDArray[np.integer[Any]]) -> str:
     """The SHA-256 that `Packed.digest` holds."""
     return hashlib.sha256(np.ascontiguousarray(codes, codes.dtype.newbyteorder("<")).data).hexdigest()

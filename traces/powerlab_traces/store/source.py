@@ -92,6 +92,10 @@ def _check_version(file: h5py.File, path: Path) -> None:
         raise TraceError(f"{path} has format version {version}, this powerlab reads {schema.VERSION}; it is of {other}")
 
 
+# What h5py raises where a file is not what it says: it has no kind of error of its own.
+_FOUND_DAMAGED = (OSError, RuntimeError, LookupError, ValueError, AttributeError)
+
+
 class damage:  # noqa: N801 - used like a function
     """Turn whatever HDF5 stumbles over in the body into one line.
 
@@ -105,7 +109,7 @@ class damage:  # noqa: N801 - used like a function
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, KeyError | OSError | IndexError | ValueError | AttributeError):
+        if isinstance(error, _FOUND_DAMAGED):
             raise TraceError(
                 f"{self._path} is damaged: {reason(error)}; `powerlab check {self._path}` says where"
             ) from error

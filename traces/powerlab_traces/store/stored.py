@@ -65,10 +65,11 @@ def open_run(path: str | os.PathLike[str]) -> StoredRun:
 
 def _length(group: h5py.Group) -> int:
     """How many rows a table has."""
-    lengths = {len(column) for name, column in group.items() if name != schema.CLIPPED}
-    if len(lengths) != 1:
+    shapes = {getattr(column, "shape", None) for name, column in group.items() if name != schema.CLIPPED}
+    shape = shapes.pop() if len(shapes) == 1 else None
+    if shape is None or len(shape) != 1:
         raise ValueError(f"the columns of its {group.name.rpartition('/')[2]} have different lengths")
-    return int(lengths.pop())
+    return int(shape[0])
 
 
 def _rows(
