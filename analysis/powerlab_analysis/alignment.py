@@ -38,6 +38,7 @@ from powerlab_traces.window import DroppedWindow, HostWindow, Window
 # time after the marker rose, by its network and its regulators.
 TRIGGER_LAG = 5e-3  # s
 BRACKET_MARGIN = 0.01  # s by which a trigger may lie outside the host's times of it
+SURE = 3.0  # standard uncertainties that nobody is beyond
 WORTH_KNOWING = 0.2  # of how far two clocks may run apart: how well the current must know it to be asked
 COARSEST = 0.1  # of a window: its place must be known better than so, as a standard uncertainty
 
@@ -105,8 +106,12 @@ class _Placed:
     doubt: str = ""
 
 
-def align(record: Record, windows: Sequence[HostWindow], bit: int | None, tie: Tie = Tie.MARKER) -> Alignment:
+def align(
+    record: Record, windows: Sequence[HostWindow], bit: int | None, tie: Tie = Tie.MARKER, host_u: float = 0.0
+) -> Alignment:
     """Find the windows of one record on its clock, by what `tie` says; `bit` is the marker's, where it was recorded.
+
+    `host_u` (s) is the standard uncertainty of the host's times, where they were those of another machine's clock.
 
     A window counts only if it is whole, its edges agree with the host's times, and no
     sample of the current in it is clipped. A record in which the supply left constant voltage has no valid windows:
@@ -120,7 +125,7 @@ def align(record: Record, windows: Sequence[HostWindow], bit: int | None, tie: T
         objection = f"record {record.index} was taken as {record.kind.value}, not with windows running"
     if objection is not None:
         return Alignment((), tuple(DroppedWindow(window.index, objection) for window in windows))
-    fates, note = _BY[tie](record, windows, bit)
+    fates, note = _BY[tie](record, windows, bit, host_u)
     clipped = np.sort(record.clipped)
     kept: list[AlignedWindow] = []
     dropped: list[DroppedWindow] = []
@@ -143,7 +148,9 @@ def objection_to(record: Record) -> str | None:
     return None
 
 
-def _by_marker(record: Record, windows: Sequence[HostWindow], bit: int | None) -> tuple[Sequence[_Placed | str], str]:
+def _by_marker(
+    record: Record, windows: Sequence[HostWindow], bit: int | None, _host_u: float
+) -> tuple[Sequence[_Placed | str], str]:
     """Each window by the marker's pulse that is its own."""
     if record.marker is None or bit is None:
         return [NO_MARKER] * len(windows), ""
@@ -165,14 +172,17 @@ def _by_pulse(host: HostWindow, fate: Fate, sample: float) -> _Placed | str:
     return _Placed(fate.start, fate.stop, own)
 
 
-def _by_trigger(record: Record, windows: Sequence[HostWindow], _bit: int | None) -> tuple[Sequence[_Placed | str], str]:
+def _by_trigger(
+    record: Record, windows: Sequence[HostWindow], _bit: int | None, host_u: float
+) -> tuple[Sequence[_Placed | str], str]:
     """The first window began at the record's time 0, the others by the host's clock.
 
     The current is looked at as well: it knows how fast the host's clock runs against the scope's, and whether
     the trigger came from the first window at all.
     """
-    first = windows[0].start
-    if record.fetched > record.armed and not record.armed - LATENCY * 1e9 <= first <= record.fetched:
+    first, jitter = windows[0].start, math.hypot(HOST_JITTER, host_u)
+    margin = (LATENCY + SURE * host_u) * 1e9
+    if record.fetched > record.armed and not record.armed - margin <= first <= record.fetched + SURE * host_u * 1e9:
         return [BEFORE_ARMED] * len(windows), ""
     pattern = _pattern_of(windows)
     around = 1.5 * pattern.period + TRIGGER_LAG
@@ -180,7 +190,7 @@ def _by_trigger(record: Record, windows: Sequence[HostWindow], _bit: int | None)
     drift = RATE_LIMIT / math.sqrt(3)  # the host's clock may run as it may, unless the current says more
     if isinstance(found, str):
         return [
-            _Placed(start, stop, _own(math.hypot(HOST_JITTER, drift * start), HOST_JITTER, record))
+            _Placed(start, stop, _own(math.hypot(jitter, drift * start), HOST_JITTER, record))
             for start, stop in zip(pattern.starts.tolist(), pattern.stops.tolist(), strict=True)
         ], ""
     late = float(found.starts[0])
@@ -196,7 +206,7 @@ def _by_trigger(record: Record, windows: Sequence[HostWindow], _bit: int | None)
     drift = found.drift if known else drift
     for k, doubt in enumerate(found.doubts):
         start, stop = pattern.starts[k], pattern.stops[k]
-        shift = math.hypot(HOST_JITTER, drift * pattern.starts[k])
+        shift = math.hypot(jitter, drift * pattern.starts[k])
         if found.step and k >= found.after:
             start, stop, shift = found.starts[k], found.stops[k], found.shift[k]
         elif known:
@@ -205,14 +215,17 @@ def _by_trigger(record: Record, windows: Sequence[HostWindow], _bit: int | None)
     return placed, _step_note(found, windows)
 
 
-def _by_pattern(record: Record, windows: Sequence[HostWindow], _bit: int | None) -> tuple[Sequence[_Placed | str], str]:
+def _by_pattern(
+    record: Record, windows: Sequence[HostWindow], _bit: int | None, host_u: float
+) -> tuple[Sequence[_Placed | str], str]:
     """The windows where their pattern fits the current, between the times at which the host armed and fetched it."""
     if record.fetched <= record.armed:
         return [NO_BRACKET] * len(windows), ""
     first = windows[0].start
     # The record's time 0 lies between the arming and the fetch, and that by as much as the record went on after it.
-    low = (first - record.fetched) * 1e-9 + record.current.stop - BRACKET_MARGIN
-    high = (first - record.armed) * 1e-9 + BRACKET_MARGIN
+    margin = BRACKET_MARGIN + SURE * host_u
+    low = (first - record.fetched) * 1e-9 + record.current.stop - margin
+    high = (first - record.armed) * 1e-9 + margin
     if low > high:
         return [NO_BRACKET] * len(windows), ""
     found = match(Integral.of(record.current), _pattern_of(windows), low, high)

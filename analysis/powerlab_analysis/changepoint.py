@@ -253,22 +253,21 @@ def _doubted(seen: _Seen, spans: Sequence[Span], others: Sequence[Span]) -> Foun
 def _verdict(seen: _Seen, span: Span) -> tuple[Span, float] | str:
     """The span and how far to trust it, 0 to 1, or why it is no window.
 
-    It keeps its head and its tail only if it has no steps without them: a slow ramp is none.
+    It keeps its head and its tail only if these begin and end with steps: otherwise they are ramps.
     """
     if span.first == 0 or span.last == len(seen.values):
         return "the trace cuts it off"
-    plain = replace(span, head=0, tail=0)
-    sharp, clear = _look(seen, plain)
-    if min(sharp) < SHARP and span != plain:
+    sharp, clear = _look(seen, span)
+    if min(sharp) < SHARP or min(clear) < SIGNIFICANT:
+        span = replace(span, head=0, tail=0)
         sharp, clear = _look(seen, span)
-        plain = span
     if min(clear) <= 0:
         return "it is no higher than what is beside it"
     if min(clear) < SIGNIFICANT:
         return f"it stands out by {min(clear):.1f} standard uncertainties only"
     if min(sharp) < SHARP:
         return "its edges are slow swings, not steps"
-    return plain, min(1.0, *sharp) * -math.expm1(-((min(clear) / SIGNIFICANT) ** 2))
+    return span, min(1.0, *sharp) * -math.expm1(-((min(clear) / SIGNIFICANT) ** 2))
 
 
 def _look(seen: _Seen, span: Span) -> tuple[list[float], list[float]]:

@@ -13,6 +13,7 @@ from powerlab_analysis.edges import pulses
 from powerlab_analysis.noise import Noise, noise_of
 from powerlab_analysis.rows import Rows
 from powerlab_analysis.stretch import Stretch, stretch
+from powerlab_traces.clocktie import host_uncertainty
 from powerlab_traces.errors import TraceError
 from powerlab_traces.record import Record, RecordKind
 from powerlab_traces.run import Run
@@ -95,12 +96,14 @@ def survey(run: Run) -> Survey:
     dropped: list[DroppedWindow] = []
     alignments: list[Alignment] = []
     outlines: list[Outline] = []
+    host_u = host_uncertainty(run.logs)
     rates: dict[RecordKind, float] = {}
     for record in run.records:
         if record.current.unit != "A":
             raise TraceError(f"the current of record {record.index} is in {record.current.unit!r}, not in 'A'")
         rates.setdefault(record.kind, record.current.sample_rate)
-        alignment = align(record, waiting.pop(record.index, []), bit, tie)
+        hosts = waiting.pop(record.index, [])
+        alignment = align(record, hosts, bit, tie, host_u(hosts[0].start) if hosts else 0.0)
         dropped += alignment.dropped
         objection = None
         if record.kind is RecordKind.ACTIVE:

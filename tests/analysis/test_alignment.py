@@ -187,6 +187,12 @@ def test_a_regular_train_that_the_record_cuts_short_between_windows_starts_with_
     assert reasons(found) == {3: TOO_LATE, 4: TOO_LATE}
 
 
+def test_pulses_that_the_record_cuts_need_no_window(bench):
+    pulses = [(-0.02 + 0.1 * k, 0.03 + 0.1 * k) for k in range(4)]  # those of a program that marks its own
+    found = align(recorded(bench, pulses, 0.3), [host(k, *span) for k, span in enumerate(pulses[1:3])], 3)
+    assert kept_starts(found) == pytest.approx({0: pulses[1][0], 1: pulses[2][0]})
+
+
 def test_a_regular_train_cut_at_its_first_pulse_does_not_slip_by_one(bench):
     spans = [(-0.02 + 0.1 * k, 0.03 + 0.1 * k) for k in range(5)]
     found = align(recorded(bench, spans, 0.26), [host(k, *span) for k, span in enumerate(spans)], 3)
@@ -319,6 +325,14 @@ def test_a_trigger_places_the_first_window_and_the_hosts_clock_the_rest(bench):
         assert pair.edges.shift > 0
     assert found.kept[0].window.start == 0.0
     assert len(found.tie[0]) == 0  # nothing was seen that could compare the clocks
+
+
+@pytest.mark.parametrize("step", [0.5, 0.001])
+def test_times_of_another_machine_are_known_less_well(bench, step):
+    record = seen(bench, FROM_ZERO, step=step, noise=0.2 if step < 0.5 else 0.01)
+    near, far = (align(record, ZEROED, None, Tie.TRIGGER, u) for u in (0.0, 2e-3))
+    for one, other in zip(near.kept, far.kept, strict=True):
+        assert other.edges.shift**2 == pytest.approx(one.edges.shift**2 + 4e-6, rel=1e-6)
 
 
 def test_a_trigger_is_believed_where_the_current_shows_nothing(bench):

@@ -43,7 +43,7 @@ from powerlab.progress import Silence
 from powerlab.simulation import bench_text
 from powerlab.workload import Timed
 from powerlab.workload.synthetic import SyntheticWorkload
-from powerlab.zeroing import zero_entry
+from powerlab.zeroing import NoZero, zero_entry
 from powerlab_analysis import model
 from powerlab_analysis.clocks import HOST_JITTER
 from powerlab_analysis.compare import compare
@@ -324,6 +324,7 @@ def terms(case: Case, sim: SimulatedBench, it: Captured) -> dict[str, tuple[floa
 def _drawn(case: Case, sim: SimulatedBench, it: Captured) -> dict[str, float]:
     """The errors of mean power in W, those of gain and offset of probe, scope, supply, lead and time base."""
     chain, front = it.result.setup.chain, sim.digitiser
+    zeroed = bool(it.result.setup.zeros)  # a zero that clips is not applied
     voltage = sim.board.source(round(it.windows * 1e9)).voltage
     current = it.truth.power / (voltage - it.result.setup.currents["windows"] * sim.board.lead_resistance)
     probe = sim.probe.gain_error
@@ -337,8 +338,8 @@ def _drawn(case: Case, sim: SimulatedBench, it: Captured) -> dict[str, float]:
     offset, at_scope = sim.probe.offset / case.turns, float(front.offsets[0]) * chain.scope_offset_limit
     if not case.calibrated:
         found[model.PROBE_GAIN.name] = probe * current * voltage
-        found[model.SCOPE_GAIN.name] = scope * (current - (0.0 if case.zeroed else chain.centre)) * voltage
-        if case.zeroed:
+        found[model.SCOPE_GAIN.name] = scope * (current - (0.0 if zeroed else chain.centre)) * voltage
+        if zeroed:
             found[model.OFFSET_DRIFT.name] = moved * voltage
         else:
             found[model.PROBE_OFFSET.name] = (offset + _drift(sim, it.windows)) * voltage
@@ -347,7 +348,7 @@ def _drawn(case: Case, sim: SimulatedBench, it: Captured) -> dict[str, float]:
     gain, added = sim.supply.off_by.current_reading
     [line] = [line for line in chain.lines if line.screen in it.result.setup.screens]
     seen = (1 + probe) * (1 + scope) * current
-    if case.zeroed:
+    if zeroed:
         added, shown = 0.0, seen / line.gain
     else:
         zero = (1 + scope) * (offset + _drift(sim, it.origin)) - scope * chain.centre + at_scope
@@ -389,10 +390,13 @@ class Seen:
 
 
 def look(seed: int) -> Seen:
-    """Capture, analyse and compare one case."""
+    """Capture, analyse and compare one case. A bench that powerlab refuses to measure on has no figures."""
     case = Case.drawn(seed)
-    with captures(case) as (sim, found, lost):
-        return look_at(case, sim, found, lost)
+    try:
+        with captures(case) as (sim, found, lost):
+            return look_at(case, sim, found, lost)
+    except NoZero as refusal:
+        return Seen(case, {}, (), (f"refused: {refusal}",))
 
 
 def look_at(case: Case, sim: SimulatedBench, found: Sequence[Captured], lost: Sequence[str]) -> Seen:

@@ -50,7 +50,8 @@ def capture(rng: np.random.Generator, kind: str) -> tuple[Trace, np.ndarray]:
         inside = (times >= start) & (times < stop)
         if kind == "two states":
             change = start + (stop - start) * rng.uniform(0.3, 0.7)
-            values += inside * (times >= change) * rng.uniform(0.3, 0.8) * rng.choice([-0.8, 1])
+            second = rng.uniform(0.3, 0.8) * rng.choice([-0.8, 1])
+            values += second * (_step(times - change, ramp) - _step(times - stop, ramp))
         if kind == "layers":
             turns = rng.integers(3, 40)
             values += inside * 0.15 * np.sin(2 * np.pi * turns * (times - start) / (stop - start))

@@ -96,7 +96,7 @@ def test_the_scopes_have_what_the_simulated_ones_have() -> None:
         assert (ours.analog, ours.digital, ours.fifty_ohm) == (simulated.analog, simulated.digital, simulated.fifty_ohm)
         assert 10 * ours.fastest == pytest.approx(simulated.shortest_span)
         assert drivers()[model] is InfiniiVision
-        assert InfiniiVision.model_of(Identity.parse(simulated.identity)) == model
+        assert InfiniiVision.model_of(Identity.parse(simulated.identity("SIM1"))) == model
 
 
 def test_the_supplies_have_what_the_simulated_ones_have() -> None:
