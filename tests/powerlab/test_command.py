@@ -63,7 +63,9 @@ def load(tmp_path: Path) -> Iterator[Callable[[str], WorkloadProcess]]:
     with WorkloadProcess() as process:
 
         def load(command: str) -> WorkloadProcess:
-            line = command.format(program=f"{sys.executable} {shlex.quote(str(tmp_path / 'my program.py'))}")
+            line = command.format(
+                program=f"{shlex.quote(sys.executable)} {shlex.quote(str(tmp_path / 'my program.py'))}"
+            )
             process.load(Task("mine", 2, command=line))
             return process
 
@@ -93,7 +95,7 @@ def test_it_stands_still_while_nothing_is_measured(load: Callable[[str], Workloa
 
 def test_a_batch_that_is_heard_of_too_late_is_no_window(load: Callable[[str], WorkloadProcess], tmp_path: Path) -> None:
     (tmp_path / "late.py").write_text(LATE)
-    process = load(f"{sys.executable} {shlex.quote(str(tmp_path / 'late.py'))}")
+    process = load(f"{shlex.quote(sys.executable)} {shlex.quote(str(tmp_path / 'late.py'))}")
     windows = process.run(3, seconds=10.0)
     assert len(windows) == 3
     assert all(it.seconds > 0.015 for it in windows)  # of 5 and 20 ms in turn, those of 5 ms claim to be older

@@ -1,5 +1,6 @@
 """The rarer marker outputs: a GPIO line, a parallel port, a program. The devices are made up where their library is."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from enum import Enum
@@ -172,7 +173,7 @@ class TestProgram:
         def program(act: str = "pass") -> str:
             file = tmp_path / "marker.py"
             file.write_text(PROGRAM.format(levels=str(tmp_path / "levels"), act=act))
-            return f"command:{sys.executable} {file}"
+            return f"command:{shlex.quote(sys.executable)} {shlex.quote(str(file))}"
 
         return program
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 import time
@@ -217,7 +218,7 @@ class TestWorkload:
         ("start", "message"),
         [
             ("no-such-python -m powerlab workload", r"does not start on ssh://.*: exit status 127.*not found.*\[dut\]"),
-            (f"{sys.executable} -m powerlab.nothing", r"exit status 1.*No module named powerlab.nothing"),
+            (f"{shlex.quote(sys.executable)} -m powerlab.nothing", r"exit status 1.*No module named powerlab.nothing"),
             ('echo \'{"protocol": "powerlab.workload/1"}\'', "speaks powerlab.workload/1, .*: upgrade powerlab there"),
             (
                 'echo \'{"protocol": "powerlab.workload/9"}\'',

@@ -1,6 +1,7 @@
 """Memory and board's state of a run: from the workload's process into the file, the result and `powerlab show`."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -83,7 +84,9 @@ def test_of_a_program_its_own_memory_counts(process: WorkloadProcess, tmp_path: 
         "while True:\n    print('start', flush=True)\n    time.sleep(0.05)\n    print('stop', flush=True)\n"
     )
     with process:
-        process.load(Task("mine", 1, command=f"{sys.executable} {tmp_path / 'program.py'}"))
+        process.load(
+            Task("mine", 1, command=f"{shlex.quote(sys.executable)} {shlex.quote(str(tmp_path / 'program.py'))}")
+        )
         process.warm_up(1)
         process.run(3, seconds=20.0)
         found = memory_of(joined([process.noted()]), 1)
