@@ -98,7 +98,9 @@ exec {ssh} -F {folder}/ssh_config "$@"
 
 # In place of ssh: it says what a login may say, forwards nothing, for all is one machine, and passes bytes on between
 # here and a shell that runs the command.
-SHELL = """#!{python} -SE
+# Its first lines are shell as well as Python, for the interpreter's path may have a space in it.
+SHELL = """#!/bin/sh
+''''exec "{python}" -SE "$0" "$@" # '''
 import os, subprocess, sys, threading
 
 with open("{folder}/ssh.pid", "w") as out:
