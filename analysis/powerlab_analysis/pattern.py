@@ -334,7 +334,9 @@ def _common(clear: list[Edges], found: list[Onsets]) -> tuple[float, float] | No
     if not seen.any():
         return None
     # The median first: an edge may be far from where the host has it.
-    near = seen & (np.abs(late - np.median(late[seen])) <= LATE + 5 * u)
+    # One of them, so that there is one near it.
+    middle = np.sort(late[seen])[int(seen.sum()) // 2]
+    near = seen & (np.abs(late - middle) <= LATE + 5 * u)
     weights = 1 / np.square(u[near])
     return float(late[near] @ weights / weights.sum()), float(weights.sum() ** -0.5)
 
