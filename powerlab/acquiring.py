@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from powerlab.bench import Bench
-from powerlab.recording import PRE_ROLL
+from powerlab.fetching import fetch
+from powerlab.recordlength import PRE_ROLL
 from powerlab_traces.record import Record, RecordKind
 
 READ_EVERY = 0.1  # s between two readings of the supply, each of which takes it as long
@@ -33,20 +34,7 @@ def _acquire(bench: Bench, kind: RecordKind, wanted: float, readings: list[float
             clock.sleep(READ_EVERY)
     clock.sleep((end - clock.now()) * 1e-9)
     scope.wait(bench.file.timeout, clock)
-    wave = scope.fetch(f"CHAN{bench.channel.n}", "A")
-    fetched = clock.now()
-    fold = wave.fold(rate)
-    return Record(
-        index=0,
-        kind=kind,
-        current=wave.trace(fold),
-        marker=None,
-        clipped=wave.clipped(fold),
-        armed=armed,
-        fetched=fetched,
-        before=before,
-        after=bench.supply.read(clock),
-    )
+    return fetch(bench, kind, armed, before)
 
 
 Ask = Callable[[str], None]  # asks the user to do something, and returns when it is done

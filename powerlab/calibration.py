@@ -24,8 +24,6 @@ SCHEMA: Final = "powerlab.calibration/1"
 KEPT_ZEROS: Final = 20  # older ones are dropped
 # Zeros further apart than this are of two sessions: what lies between them is no drift but another day.
 SESSION: Final = 8 * 3600.0  # s
-# The least drift that is believed of zeros that happen to agree, in A at one turn: a fifth of the assumed limit.
-LEAST_DRIFT: Final = 0.001
 # What `Known.put_into` writes of a chain.
 KNOWN_FIELDS: Final = (
     *("zeros", "zeroed", "zero_age", "seen_drift", "seen_drift_time"),
@@ -262,7 +260,7 @@ def known_of(file: CalibrationFile, conditions: Conditions, now: dt.datetime) ->
     return Known(
         zero=None if zero_notes else zero,
         zero_age=0.0 if zero_notes else zero_age,
-        drift=drift_of(zeros, conditions.turns) if 0 <= zero_age <= SESSION else None,
+        drift=drift_of(zeros) if 0 <= zero_age <= SESSION else None,
         calibration=calibration,
         calibration_age=max(calibration_age, 0.0) if calibration else 0.0,
         screens=tuple(dict.fromkeys([*calibrated, *zeroed])),
@@ -272,11 +270,8 @@ def known_of(file: CalibrationFile, conditions: Conditions, now: dt.datetime) ->
     )
 
 
-def drift_of(zeros: Sequence[ZeroEntry], turns: int) -> Drift | None:
-    """How far the last session's zeros lie apart at most, on whichever screen; None for less than two of them.
-
-    Never less than `LEAST_DRIFT` at one turn: two zeros that agree may do so by chance.
-    """
+def drift_of(zeros: Sequence[ZeroEntry]) -> Drift | None:
+    """How far the last session's zeros lie apart at most, on whichever screen; None for less than two of them."""
     session = [it for it in zeros if (zeros[-1].taken - it.taken).total_seconds() <= SESSION]
     seconds = (session[-1].taken - session[0].taken).total_seconds() if session else 0.0
     found: dict[float, list[float]] = {}
@@ -286,7 +281,7 @@ def drift_of(zeros: Sequence[ZeroEntry], turns: int) -> Drift | None:
     apart = [max(values) - min(values) for values in found.values() if len(values) > 1]
     if not apart or seconds <= 0:
         return None
-    return Drift(max(*apart, LEAST_DRIFT / turns), seconds)
+    return Drift(max(apart), seconds)
 
 
 def age_of(seconds: float) -> str:

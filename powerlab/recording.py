@@ -8,8 +8,10 @@ from typing import Self
 
 from powerlab.bench import Bench
 from powerlab.calibration import KNOWN_FIELDS
+from powerlab.fetching import fetch
 from powerlab.provenance import now, provenance
 from powerlab.ranging import Ranging
+from powerlab.recordlength import PRE_ROLL, RecordLength, room_in
 from powerlab.workload import WorkloadError
 from powerlab_analysis.edges import debounced, pulses
 from powerlab_instruments.errors import NoAnswer
@@ -21,11 +23,7 @@ from powerlab_traces.run import Outcome
 from powerlab_traces.store import RunWriter
 from powerlab_traces.window import HostWindow
 
-PRE_ROLL = 0.1  # of a record lies before the trigger: one division with the reference at the left
-POST_ROLL = 0.025  # of a record is kept free of windows at its end
 SHORTEST_GAP = 1e-3  # s of marker low between two windows, so that a slow record still shows it
-LONGEST_RECORD = 500.0  # s: the scope's slowest time base
-MARGIN = 1.1  # how much longer than the longest window so far the next one may be
 
 
 @dataclass
@@ -72,10 +70,9 @@ class Recording:
         self._lost_before = False
         self._windows = 0
         self.timed = 0.0  # s, of all windows so far
-        self._longest = 0.0  # s, of the windows so far
+        self._length = RecordLength(bench)
         self._last_low: int | None = None
         self._open: _Open | None = None
-        self._spans: dict[float, float] = {}  # a wanted duration -> the span at which the scope delivers it best
         known = bench.known()
         self._ranging = Ranging(bench, known)
         self._known = known.on(self._ranging.screens)
@@ -120,7 +117,7 @@ class Recording:
         self.note(str(error))
         self._lower_wire()
         if outcome is Outcome.LINK_LOST:
-            self.bench.clock.sleep(self._longest * MARGIN)  # the board finishes its window before it idles
+            self.bench.clock.sleep(self._length.next_window)  # the board finishes its window before it idles
         if self._open is not None:
             self.cancel_record()
 
@@ -140,7 +137,7 @@ class Recording:
                 "bench.toml, as it was, or give another name with --output"
             )
         self._next, self._windows = earlier.next_record, len(earlier.windows)
-        self._longest = max((it.duration for it in earlier.windows), default=0.0)
+        self._length.expect(max((it.duration for it in earlier.windows), default=0.0))
         self.timed = sum(it.duration for it in earlier.windows)
 
     def _describe(self) -> None:
@@ -207,7 +204,7 @@ class Recording:
         if not self.has_choice:
             yield
             return
-        duration = self.bench.insist(lambda: self._span(self._wanted))
+        duration = self.bench.insist(lambda: self._length.next_record)
         self.bench.insist(lambda: self._arm_now(duration))
         armed = self.bench.clock.now()
         yield
@@ -239,7 +236,7 @@ class Recording:
         if self.has_choice:
             self.note(f"the scope's screen was not chosen and stayed wide, {self.bench.screen}: use Recording.ranging")
             self.take_idle()
-        duration = self.bench.insist(lambda: self._span(self._wanted))
+        duration = self.bench.insist(lambda: self._length.next_record)
         self._open = self.bench.insist(lambda: self._arm(duration))
         return self.room
 
@@ -261,7 +258,7 @@ class Recording:
         self._open.windows.append(window)
         self._windows += 1
         self.timed += window.duration
-        self._longest = max(self._longest, window.duration)
+        self._length.expect(window.duration)
 
     def close_record(self, pulses_of: int | None = None) -> None:
         """Wait for the armed record to end, fetch it, and bring it to the disk with its windows.
@@ -319,32 +316,9 @@ class Recording:
         self._open = None
 
     @property
-    def _wanted(self) -> float:
-        """Length of the next record in seconds: bench.toml's, or longer where a window would not fit into it."""
-        duration = self.bench.file.scope.record
-        while self._longest * MARGIN > self._room_in(duration):
-            duration *= 2
-        if duration > LONGEST_RECORD:
-            raise WorkloadError(
-                f"a window of {self._longest:.3g} s is longer than the longest record, {LONGEST_RECORD:g} s; "
-                "take a smaller batch"
-            )
-        return duration
-
-    def _span(self, duration: float) -> float:
-        """What to record for a duration: the span, not much longer, that comes at a whole multiple of the wanted rate.
-
-        Only asked of a scope that is not armed: its time base is tried out.
-        """
-        if duration not in self._spans:
-            rate = self.bench.file.scope.sample_rate
-            self._spans[duration] = self.bench.insist(lambda: self.bench.scope.time_base(duration, rate)).span
-        return self._spans[duration]
-
-    @property
     def room(self) -> float:
         """Seconds from the first marker edge of a record, the armed or the next, to the last window's end that fits."""
-        return self._room_in(self._span(self._wanted) if self._open is None else self._open.duration)
+        return room_in(self._length.next_record if self._open is None else self._open.duration)
 
     @property
     def window_count(self) -> int:
@@ -359,11 +333,11 @@ class Recording:
     @property
     def longest(self) -> float:
         """The longest window so far, or expected, in seconds; 0 when nothing is known."""
-        return self._longest
+        return self._length.window
 
     def expect(self, longest: float) -> None:
         """Say how long windows will be (s), so that the first record is long enough."""
-        self._longest = max(self._longest, longest)
+        self._length.expect(longest)
 
     def take_idle(self) -> None:
         """Take one idle record, if idle records are wanted."""
@@ -371,15 +345,11 @@ class Recording:
         if self.idle > 0:
             self.bench.check_feeding(self._take(RecordKind.IDLE, self.idle).after)
 
-    @staticmethod
-    def _room_in(duration: float) -> float:
-        return duration * (1 - PRE_ROLL - POST_ROLL)
-
     def _make_room(self) -> None:
         clock = self.bench.clock
         if self._open is not None and self._open.windows:
             used = (clock.now() - (self._open.triggered or self._open.windows[0].start)) * 1e-9
-            if used + self._longest * MARGIN > self.room:
+            if used + self._length.next_window > self.room:
                 self.close_record()
         if self._open is None:
             self.open_record()
@@ -394,7 +364,7 @@ class Recording:
         return self.bench.insist(lambda: self._take_once(kind, duration))
 
     def _take_once(self, kind: RecordKind, wanted: float) -> Record:
-        duration = self._span(wanted)
+        duration = self._length.span(wanted)
         before = self.bench.supply.read(self.bench.clock)
         self._arm_now(duration)
         armed = self.bench.clock.now()
@@ -419,31 +389,15 @@ class Recording:
         self.take_idle()
 
     def _fetch(self, kind: RecordKind, armed: int, before: SupplyReading) -> Record:
-        """Read the record that has ended."""
-        bench = self.bench
-        wave = bench.scope.fetch(f"CHAN{bench.channel.n}", "A")
-        pod = bench.scope.fetch("POD1") if kind is RecordKind.ACTIVE and bench.file.marker.bit is not None else None
-        fetched = bench.clock.now()
-        after = bench.supply.read(bench.clock)
-        wanted = bench.file.scope.sample_rate
-        fold = wave.fold(wanted)
-        current = wave.trace(fold)
+        """Read the record that has ended, and note if it comes at another rate than wanted."""
+        record, wanted = fetch(self.bench, kind, armed, before, self._next), self.bench.file.scope.sample_rate
+        current = record.current
         if abs(current.sample_rate / wanted - 1) > 1e-3:
             self.note(
                 f"records of {len(current) * current.interval:.3g} s come at {current.sample_rate:.6g} samples/s, "
                 f"not {wanted:.6g}: what the scope delivers is no whole multiple"
             )
-        return Record(
-            index=self._next,
-            kind=kind,
-            current=current,
-            marker=None if pod is None else pod.trace(),
-            clipped=wave.clipped(fold),
-            armed=armed,
-            fetched=fetched,
-            before=before,
-            after=after,
-        )
+        return record
 
     def _store(self, record: Record, windows: Sequence[HostWindow]) -> None:
         """Bring a record to the disk with its windows."""

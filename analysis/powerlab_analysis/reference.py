@@ -44,9 +44,8 @@ def reference_of(run: Run, seen: Survey) -> Reference:
     offset_known = bool(lines) and zero is None and chain.calibration_age <= ZERO_LIFETIME
     if lines and zero is None and not offset_known:
         notes.append("no zero, and that of the calibration has expired: of the calibration only the gain was applied")
-    length = _length(seen)
     before = 0.0 if levels else chain.zero_age if zero else chain.calibration_age if offset_known else 0.0
-    model = Model(_drifting(chain, before + length), run.supply, zero, lines, offset_known)
+    model = Model(_drifting(chain), run.supply, zero, lines, offset_known)
     age = _zero_age(seen, [level.record for level in levels], before) if zero is not None or offset_known else 0.0
     verdicts = (*_zero_old(age), *_calibration_old(chain, applied=bool(lines)))
     return Reference(model, pooled([level.noise for level in levels]), tuple(notes), verdicts)
@@ -74,22 +73,12 @@ def _stored(zeros: Sequence[ScreenZero], used: set[float]) -> Zero | None:
     )
 
 
-def _length(seen: Survey) -> float:
-    """From the arming of the first record to the end of the last, in s; 0 without any."""
-    armed = [it.armed for it in seen.outlines]
-    return (max(armed) - min(armed)) * 1e-9 + seen.outlines[-1].seconds if armed else 0.0
+def _drifting(chain: CurrentChain) -> CurrentChain:
+    """The chain with the drift that was seen, where it is more than the assumed limit.
 
-
-def _drifting(chain: CurrentChain, since_zero: float) -> CurrentChain:
-    """The chain with the drift limit that counts `since_zero` seconds after the zero.
-
-    What the zeros of a session were seen to move by takes the place of the assumed limit, for as long as they were
-    apart; beyond that the larger of the two counts.
+    Never less: zeros that agree say nothing of what the offset does after the last of them.
     """
-    if not chain.seen_drift:
-        return chain
-    assumed = 0.0 if since_zero <= chain.seen_drift_time else chain.drift_limit
-    return replace(chain, drift_limit=max(chain.seen_drift, assumed))
+    return replace(chain, drift_limit=max(chain.seen_drift, chain.drift_limit))
 
 
 def _zero_age(seen: Survey, zeros: Collection[int], before: float) -> float:

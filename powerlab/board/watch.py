@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, Any, Final, Self
 
 from powerlab.board.sampler import COLUMNS
+from powerlab.workload.place import search_path
 
 PATIENCE: Final = 20.0  # s for an answer: reading the memory of a large process takes a while at low priority
 
@@ -30,7 +30,7 @@ class Watch:
             [sys.executable, "-P", "-m", "powerlab.board.sampler", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(it or str(Path.cwd()) for it in sys.path)},
+            env=os.environ | {"PYTHONPATH": search_path()},
             start_new_session=True,  # Ctrl-C is not for it: it ends with its stdin
         )
         assert self._process.stdin is not None

@@ -1,7 +1,5 @@
 """A network that gives scores to images."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,8 +9,8 @@ from numpy.typing import NDArray
 from powerlab.networks import LIBRARIES, Kind, Network
 from powerlab.networks.weights import build_with_weights, is_out_of_memory
 from powerlab.validation import AccuracyError
-from powerlab.workload import DTYPES, OutOfMemoryError, Task
-from powerlab.workload.device import find_device
+from powerlab.workload import DTYPES, Task
+from powerlab.workload.device import find_device, memory_errors
 from powerlab.workload.suitability import check_options, check_values
 
 _TYPES = dict(zip(DTYPES, (torch.float32, torch.float16, torch.bfloat16), strict=True))
@@ -40,7 +38,7 @@ class Scorer:
             torch.set_num_threads(task.threads)
         self._device = find_device(task)
         self._what = f"{network.name}, batch {task.batch}, on {self._device.name}"
-        with self._memory_errors():
+        with memory_errors(self._what):
             built = build_with_weights(network, task.seed, task.weights)
             built.terms.check_batch(network.name, task.batch)
             self.shape = built.terms.image(network.name, task.input_shape)
@@ -69,7 +67,7 @@ class Scorer:
         count = len(images)
         if count < self._fewest:  # where the batch is fixed in the model, the last one is filled up
             images = np.concatenate((images, np.zeros((self._fewest - count, *images.shape[1:]), np.float32)))
-        with self._memory_errors():
+        with memory_errors(self._what):
             try:
                 answer = self._module(torch.from_numpy(images).to(self._device.place, _TYPES[self.dtype]))
             except Exception as error:
@@ -88,13 +86,3 @@ class Scorer:
                 raise AccuracyError(f"{self._what}: it answers {shown}, where [{len(images)}, classes] is needed")
             scores: NDArray[np.float32] = answer[:count].float().cpu().numpy()
             return scores
-
-    @contextmanager
-    def _memory_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            first = str(error).partition("\n")[0]
-            raise OutOfMemoryError(f"out of memory: {self._what} ({first}); take a smaller batch") from error

@@ -80,5 +80,6 @@ def _print(entry: ZeroEntry, before: CalibrationFile, drift: Drift | None, path:
         table.add_row(str(screen), prefixed(zero.current, "A"), prefixed(zero.u, "A", 3), moved)
     show(table)
     if drift is not None:
-        click.echo(f"drift +-{prefixed(drift.limit, 'A', 3)} over {age_of(drift.seconds)}: the offset term of captures")
+        moved = f"drift +-{prefixed(drift.limit, 'A', 3)} over {age_of(drift.seconds)}"
+        click.echo(f"{moved}: counts where the probe's limit is less")
     click.echo(f"stored in {path}; it holds for {age_of(ZERO_LIFETIME)}. Zero again after the session.")

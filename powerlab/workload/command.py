@@ -24,6 +24,7 @@ from typing import Final
 
 from powerlab.marker import Marker
 from powerlab.workload import Loaded, Task, Timed, WorkloadEndedError, WorkloadError
+from powerlab.workload.place import ending
 
 PATIENCE: Final = 60.0  # s for the first batch to begin
 GRACE: Final = 2.0  # s to end when told to: less than this process is given itself
@@ -145,10 +146,7 @@ class Command:
 
     def end_error(self) -> NoMoreWindows:
         """How the program ended, in words."""
-        self._process.wait()
-        status = self._process.returncode
-        how = f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
-        return NoMoreWindows(f"the command {self._line!r} ended: {how}")
+        return NoMoreWindows(f"the command {self._line!r} ended: {ending(self._process.wait())}")
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):

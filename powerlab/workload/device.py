@@ -1,11 +1,13 @@
-"""Where a network computes, how to wait for it there, and how its own clock times it."""
+"""Where a network computes, how to wait for it there, how its own clock times it, and when its memory is too small."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
-from powerlab.workload import Task, WorkloadError
+from powerlab.networks.weights import is_out_of_memory
+from powerlab.workload import OutOfMemoryError, Task, WorkloadError
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,15 @@ def find_device(task: Task) -> Device:
     Raises
     ------
     WorkloadError
-        There is no such device on this machine.
+        There is no such device on this machine, or it cannot compute as the task says.
     """
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = task.tf32
     torch.backends.cudnn.benchmark = task.autotune
     kind, _, number = task.device.partition(":")
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if kind != "cuda" and (asked := [f"--{it}" for it in ("tf32", "autotune") if getattr(task, it)]):
+        raise WorkloadError(f"{' and '.join(asked)}: only for NVIDIA GPUs, and the network would run on {kind} here")
     match kind:
         case "cpu" if not number:
             return Device("cpu", torch.device("cpu"), _nothing, _nothing, _nothing, _nothing)
@@ -55,6 +59,18 @@ def find_device(task: Task) -> Device:
                 raise WorkloadError("there is no Apple GPU that torch can use here; give another --device")
             return Device("mps", torch.device("mps"), torch.mps.synchronize, _nothing, _nothing, _nothing)
     raise WorkloadError(f"device {task.device!r}: give auto, cpu, cuda, cuda:1 and so on, or mps")
+
+
+@contextmanager
+def memory_errors(what: str) -> Iterator[None]:
+    """Turn an error for want of memory in the body into `OutOfMemoryError`, which names what did not fit."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        first = str(error).partition("\n")[0]
+        raise OutOfMemoryError(f"out of memory: {what} ({first}); take a smaller batch") from error
 
 
 def _nothing() -> None:

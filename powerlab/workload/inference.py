@@ -1,7 +1,7 @@
 """A network with its input on a device, ready to be timed."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -10,9 +10,9 @@ import torch
 from powerlab import networks
 from powerlab.marker import Marker
 from powerlab.networks.files import TYPES
-from powerlab.networks.weights import build_with_weights, is_out_of_memory
-from powerlab.workload import Loaded, OutOfMemoryError, Task, Timed, WorkloadError
-from powerlab.workload.device import find_device
+from powerlab.networks.weights import build_with_weights
+from powerlab.workload import Loaded, Task, Timed, WorkloadError
+from powerlab.workload.device import find_device, memory_errors
 from powerlab.workload.suitability import check_options, check_values
 
 
@@ -42,7 +42,7 @@ class Inference:
         self._copies = task.copies
         self._what = f"{task.model}, batch {task.batch}, on {self._device.name}"
         layout = torch.channels_last if task.channels_last else torch.contiguous_format
-        with self._memory_errors():
+        with memory_errors(self._what):
             built = build_with_weights(network, task.seed, task.weights)
             built.terms.check_batch(task.model, task.batch)
             dtype = built.terms.computes_in(task.model, task.dtype)
@@ -82,7 +82,7 @@ class Inference:
         device, module, images = self._device, self._module, self._images
         synchronise, begin, end = device.synchronise, device.begin, device.end
         copy_out = None
-        with self._memory_errors():
+        with memory_errors(self._what):
             copy_in = None if self._copies else self._copy_in()
             start = marker.high()
             try:
@@ -126,16 +126,6 @@ class Inference:
         began = perf_counter()
         _to_host(scores)
         return perf_counter() - began
-
-    @contextmanager
-    def _memory_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            first = str(error).partition("\n")[0]
-            raise OutOfMemoryError(f"out of memory: {self._what} ({first}); take a smaller batch") from error
 
 
 def _images(shape: tuple[int, ...], dtype: str, seed: int) -> torch.Tensor:

@@ -45,7 +45,7 @@ class Here:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env=os.environ | {"PYTHONPATH": _search_path()},
+            env=os.environ | {"PYTHONPATH": search_path()},
         )
 
     def marker(self, spec: str, said: Callable[[], str]) -> str:  # noqa: ARG002 - see `Place`
@@ -78,7 +78,7 @@ def words(last: str) -> str:
     return f"; its last line: {last}" if last else ""
 
 
-def _search_path() -> str:
+def search_path() -> str:
     """Where the child looks for modules: where this process does, then in the current folder."""
     here = str(Path.cwd())
     return os.pathsep.join([*dict.fromkeys(place or here for place in sys.path), here])

@@ -12,20 +12,7 @@ import pytest
 
 from powerlab.marker import MarkerError, SerialMarker, open_marker
 from powerlab_traces.errors import PowerlabError
-
-
-class Ticks:
-    """A clock that goes on by 1 ns each time it is read."""
-
-    def __init__(self) -> None:
-        self.time = 0
-
-    def now(self) -> int:
-        self.time += 1
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError("a marker must not wait")
+from tests.powerlab.ticks import Ticks
 
 
 class Bench:

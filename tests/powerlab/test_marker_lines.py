@@ -11,22 +11,9 @@ import pytest
 
 from powerlab.marker import MarkerError, open_marker
 from powerlab_traces.extras import Missing
+from tests.powerlab.ticks import Ticks
 
 fcntl = pytest.importorskip("fcntl", reason="POSIX device files")
-
-
-class Ticks:
-    """A clock that goes on by 1 ns each time it is read."""
-
-    def __init__(self) -> None:
-        self.time = 0
-
-    def now(self) -> int:
-        self.time += 1
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError("a marker must not wait")
 
 
 class Direction(Enum):
