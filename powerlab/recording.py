@@ -2,21 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from powerlab.bench import Bench
-from powerlab.calibration import KNOWN_FIELDS
+from powerlab.description import Description, check_same_work
 from powerlab.fetching import fetch
-from powerlab.provenance import now, provenance
 from powerlab.ranging import Ranging
 from powerlab.recordlength import PRE_ROLL, RecordLength, room_in
 from powerlab.workload import WorkloadError
 from powerlab_analysis.edges import debounced, pulses
 from powerlab_instruments.errors import NoAnswer
-from powerlab_traces.chain import CurrentChain, SupplyReading
-from powerlab_traces.errors import PowerlabError, TraceError
+from powerlab_traces.chain import SupplyReading
+from powerlab_traces.errors import PowerlabError
 from powerlab_traces.log import Log
 from powerlab_traces.record import Record, RecordKind
 from powerlab_traces.run import Outcome
@@ -123,58 +122,17 @@ class Recording:
 
     def _take_up(self) -> None:
         """Go on counting where the run to resume had come to."""
-        earlier = self._writer.earlier
-        if earlier is None:
+        if (earlier := self._writer.earlier) is None:
             return
-        if (earlier.model, earlier.batch) != (self._model, self._batch):
-            raise TraceError(
-                f"{self.path} is of {earlier.model} with batch {earlier.batch or 'varying'}, not of {self._model} with "
-                f"batch {self._batch or 'varying'}; resume it with the same, or give another name with --output"
-            )
-        if earlier.marker_bit != self.bench.file.marker.bit:
-            raise TraceError(
-                f"{self.path} was captured with the marker at another input of the scope: wire it, and write it in "
-                "bench.toml, as it was, or give another name with --output"
-            )
+        check_same_work(self.path, earlier, self._model, self._batch, self.bench)
         self._next, self._windows = earlier.next_record, len(earlier.windows)
         self._length.expect(max((it.duration for it in earlier.windows), default=0.0))
         self.timed = sum(it.duration for it in earlier.windows)
 
     def _describe(self) -> None:
-        earlier, limits = self._writer.earlier, self.bench.supply_limits()
-        if earlier is None:
-            it = provenance(self.bench, model=self._model, batch=self._batch, workload=self._workload)
-            self._writer.describe(it, self._chain(), limits)
-            for text in self._known.notes:
-                self.note(text)
-            return
-        chain = self.bench.chain()
-        if (chain.probe, chain.sensitivity, chain.turns, limits) != (
-            earlier.chain.probe,
-            earlier.chain.sensitivity,
-            earlier.chain.turns,
-            earlier.supply,
-        ):
-            raise TraceError(
-                f"{self.path} was captured with another probe, turns or supply: give another name with --output"
-            )
-        self.note(f"resumed {now()}, from record {self._next} on")
-        mine = self._known.put_into(chain)
-        if (earlier.chain.zeroed, earlier.chain.calibrated) != (mine.zeroed, mine.calibrated):
-            self.note("resumed with another zero or calibration: those that the run began with count for all of it")
-        self._describe_chain()
-
-    def _chain(self) -> CurrentChain:
-        """The chain as set up, with the zero and the calibration that hold; of a resumed run those it began with."""
-        chain, earlier = self.bench.chain(), self._writer.earlier
-        if earlier is None:
-            return self._known.put_into(chain)
-        return replace(chain, **{name: getattr(earlier.chain, name) for name in KNOWN_FIELDS})
-
-    def _describe_chain(self) -> None:
-        """The limits of the screen in use; of several, those of the widest, which are the largest."""
-        chains = [self._chain(), *([self._writer.earlier.chain] if self._writer.earlier else [])]
-        self._writer.describe_chain(max(chains, key=lambda it: it.scope_gain_limit))
+        self._description = Description(self._writer, self.bench, self._known)
+        for text in self._description.write(self._model, self._batch, self._workload):
+            self.note(text)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if error is None:
@@ -384,7 +342,7 @@ class Recording:
         self.bench.scope.wait(self.bench.file.timeout, clock)
 
     def _screen_changed(self) -> None:
-        self._describe_chain()
+        self._description.write_chain()
         self._writer.describe_settings(self.bench.insist(self.bench.settings))
         self.take_idle()
 
