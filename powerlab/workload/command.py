@@ -59,7 +59,9 @@ class Command:
                 stdout=subprocess.DEVNULL if task.windows_by == "marker" else subprocess.PIPE,  # nobody would read it
                 bufsize=0,
                 env=os.environ | {"POWERLAB_BATCH": str(task.batch), "POWERLAB_MARKER": marker},
-                start_new_session=True,  # Ctrl-C is its parent's business
+                # Ctrl-C is its parent's business; and a stopped group that loses its parent is hung up by the system,
+                # but not if it is in a session of its own.
+                process_group=0,
             )
         except (OSError, ValueError, IndexError) as error:
             why = getattr(error, "strerror", None) or "it is no command line"

@@ -1,7 +1,9 @@
 """A program of somebody's own as the workload, in the workload's process."""
 
 import json
+import os
 import shlex
+import signal
 import sys
 import threading
 import time
@@ -56,6 +58,15 @@ while True:
 """
 
 
+def is_alive(number: int) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 @pytest.fixture
 def load(tmp_path: Path) -> Iterator[Callable[[str], WorkloadProcess]]:
     """Load a program with two images a batch; `{program}` stands for the one above."""
@@ -91,6 +102,19 @@ def test_it_stands_still_while_nothing_is_measured(load: Callable[[str], Workloa
     assert 1 <= len(rest) <= 8
     with pytest.raises(WorkloadEndedError, match=r"the command .*my program.py.* 2 16. ended: exit status 0"):
         process.run(1, seconds=1.0)
+
+
+def test_it_ends_with_its_watcher_however_that_ends(load: Callable[[str], WorkloadProcess], tmp_path: Path) -> None:
+    """Stopped for good, it would hold its memory for ever."""
+    noted = tmp_path / "its number"
+    (tmp_path / "noting.py").write_text(f"open({str(noted)!r}, 'w').write(str(__import__('os').getpid())){PROGRAM}")
+    process = load(f"{shlex.quote(sys.executable)} {shlex.quote(str(tmp_path / 'noting.py'))} {{{{batch}}}} 1000000")
+    process.warm_up(2)
+    os.kill(process.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and is_alive(int(noted.read_text())):
+        time.sleep(0.02)
+    assert not is_alive(int(noted.read_text()))
 
 
 def test_a_batch_that_is_heard_of_too_late_is_no_window(load: Callable[[str], WorkloadProcess], tmp_path: Path) -> None:
