@@ -10,7 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-SAYS = {"own_instrument.py": r"the multimeter 1[89]\.\d\d V\n"}
+SAYS = {
+    "own_instrument.py": r"the multimeter 1[89]\.\d\d V\n",
+    "own_importer.py": r"energy per image 18\.75 mJ, .*\ncut\.lbx: cut short",
+}
 ENERGY = r"energy per image \S+ \S*J \+- \S+ \S*J"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = {"add-an-instrument.md": "own_instrument.py"}
+PAGES = {"add-an-instrument.md": "own_instrument.py", "add-an-importer.md": "own_importer.py"}
 
 
 @pytest.mark.parametrize(("page", "example"), PAGES.items())

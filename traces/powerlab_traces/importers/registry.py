@@ -17,6 +17,7 @@ GROUP = "powerlab.importers"
 BUILT_IN = ("infiniivision", "infiniivision_text", "energyrunner", "ptdaemon", "tinyrunner", "joulescope", "ppk2")
 LAST = "delimited"
 MOST_FILES = 1000  # of a folder that are looked at
+_registered: list["Importer"] = []
 DEPTH = 4  # folders below the given one that are looked into
 RANGING = "ranging"  # a run that MLPerf Power makes to find the ranges; its power is not the result
 
@@ -47,9 +48,16 @@ def importers() -> Iterator[Importer]:
     """
     for name in BUILT_IN:
         yield _built_in(name)
+    yield from _registered
     for entry in entry_points(group=GROUP):
         yield _third_party(entry)
     yield _built_in(LAST)
+
+
+def register(importer: Importer) -> Importer:
+    """Make an importer known to this process, as a package's entry point makes it known to every one."""
+    _registered[:] = [*(it for it in _registered if it.name != importer.name), importer]
+    return importer
 
 
 def recognise(path: Path) -> Importer | None:
