@@ -24,6 +24,9 @@ class Verb(NamedTuple):
 
 VERBS = {
     "capture": Verb("powerlab.verbs.capture", "Run a network in timed windows, record its current, print its energy."),
+    "sweep": Verb(
+        "powerlab.verbs.sweep", "Capture many networks by many batches into one folder, and go on if killed."
+    ),
     "analyse": Verb("powerlab.verbs.analyse", "Power and energy of run files, with uncertainty; no instrument needed."),
     "compare": Verb("powerlab.verbs.compare", "What one run costs more than another, and whether that is significant."),
     "assert": Verb("powerlab.verbs.assert_", "Hold claims such as 'energy_per_image < 1.5 J' against a run, for CI."),
@@ -31,7 +34,10 @@ VERBS = {
     "check": Verb("powerlab.verbs.check", "Read all of a run file and say what is wrong with it."),
     "recover": Verb("powerlab.verbs.recover", "Make a run file of a capture that was cut off."),
     "plot": Verb("powerlab.verbs.plot", "Draw a run, record by record, with its windows shaded."),
+    "view": Verb("powerlab.verbs.view", "Look at runs in the browser: zoom, cursors, windows, spectrum."),
     "spectrum": Verb("powerlab.verbs.spectrum", "Spectrum of the current, its lines, and how slow a meter would do."),
+    "study": Verb("powerlab.verbs.study", "The paper's figures and claims from a study, as a report."),
+    "recommend": Verb("powerlab.verbs.recommend", "Which networks and batches of a study meet a need, best first."),
     "import": Verb("powerlab.verbs.import_", "Write the capture of another instrument or program as a run file."),
     "export": Verb("powerlab.verbs.export", "Write traces or windows as CSV, Parquet, npz or netCDF."),
     "models": Verb("powerlab.verbs.models", "List the networks that can be captured."),

@@ -1,4 +1,4 @@
-"""A run as a picture: with `importfigure` and `spectrumfigure`, the one door to matplotlib."""
+"""A run as a picture: with `importfigure`, `spectrumfigure` and `study.figures`, the one door to matplotlib."""
 
 import itertools
 import math

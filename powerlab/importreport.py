@@ -44,7 +44,7 @@ def foreign_report(path: Path, options: Mapping[str, Any]) -> Report:
     result = analyse_import(path, ImportOptions(**options))
     for line in asks(result.capture):
         click.echo(line, err=True)
-    return Report(bool(result.kept), result_object(result, path), lambda: print_result(result, path))
+    return Report(bool(result.kept), lambda: result_object(result, path), lambda: print_result(result, path))
 
 
 def result_object(result: ImportedResult, path: Path) -> dict[str, Any]:

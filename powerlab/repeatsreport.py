@@ -41,7 +41,7 @@ def repeats_report(paths: Sequence[Path], protocol: str, budget: str | None) -> 
         if budget is not None:
             print_budget(found.budgets.get(budget, ()), found.quantities.get(budget), budget)
 
-    return Report("energy_per_image" in found.quantities, _object(found, paths), show_all)
+    return Report("energy_per_image" in found.quantities, lambda: _object(found, paths), show_all)
 
 
 def _object(found: Repeats, paths: Sequence[Path]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Report(NamedTuple):
     """A result for programs and for people; `has_windows` if any window was kept and no verdict refuses its energy."""
 
     has_windows: bool
-    content: dict[str, Any]  # one JSON object
+    content: Callable[[], dict[str, Any]]  # one JSON object, made when it is asked for
     show: Callable[[], None]  # prints it
 
 
@@ -51,7 +51,7 @@ def report(result: Result, path: Path, budget: str | None = None) -> Report:
         if budget is not None:
             print_budget(result.budgets.get(budget, ()), result.quantity(budget), budget)
 
-    return Report(result.energy_per_image is not None, result_object(result, path), show_all)
+    return Report(result.energy_per_image is not None, lambda: result_object(result, path), show_all)
 
 
 def result_object(result: Result, path: Path) -> dict[str, Any]:

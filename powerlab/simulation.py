@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
-from typing import Self
+from typing import NamedTuple, Self
 
 from powerlab.bench import Bench
 from powerlab.benchfile import BenchFile
@@ -19,8 +19,8 @@ BENCH = """\
 # A simulated bench: nothing in it is real.
 [scope]
 resource = "{scope}"
-full_scale = 0.8
-centre = 0.4
+full_scale = {full_scale}
+centre = {centre}
 
 [probe]
 sensitivity = 0.1
@@ -42,10 +42,40 @@ output = "wire:{wire}"
 """
 
 
-def bench_text(*, scope: str, supply: str, wire: str, adapter: str = "", scope_vxi11: str = "", turns: int = 1) -> str:
+class BoardPower(NamedTuple):
+    """A simulated board's power at rest, and above that while a batch runs (W), and the time it takes to get there (s).
+
+    `full_scale` and `centre` are those of the scope's screen that holds its current, in A.
+    """
+
+    idle: float
+    active: float
+    ramp: float
+    full_scale: float
+    centre: float
+
+
+def bench_text(
+    *,
+    scope: str,
+    supply: str,
+    wire: str,
+    adapter: str = "",
+    scope_vxi11: str = "",
+    turns: int = 1,
+    full_scale: float = 0.8,
+    centre: float = 0.4,
+) -> str:
     """A bench.toml that leads to the simulated bench with these resources; over VXI-11 to a scope that has it."""
-    before = f'adapter = "{adapter}"\n' if adapter else ""
-    return BENCH.format(scope=scope_vxi11 or scope, adapter=before, supply=supply, wire=wire, turns=turns)
+    return BENCH.format(
+        scope=scope_vxi11 or scope,
+        adapter=f'adapter = "{adapter}"\n' if adapter else "",
+        supply=supply,
+        wire=wire,
+        turns=turns,
+        full_scale=full_scale,
+        centre=centre,
+    )
 
 
 class SimulatorProcess:
@@ -103,6 +133,8 @@ class SimulatorProcess:
 def simulated_bench(
     *,
     seed: int = 0,
+    session: int = 0,
+    board: BoardPower | None = None,
     virtual: bool = False,
     memory: int = 1_000_000,
     turns: int = 1,
@@ -113,7 +145,8 @@ def simulated_bench(
 ) -> Bench:
     """Start a simulated bench in a process of its own and open it; closing the bench ends it.
 
-    `seed` draws every error of its instruments. With `virtual` its time passes only where this process sleeps on
+    `seed` draws every error of its instruments, another `session` with them other noise. `board` says what its board
+    draws, None for the default. With `virtual` its time passes only where this process sleeps on
     the bench's clock, so that a record costs milliseconds. `memory` is the scope's depth in points (1 000 000 or
     100 000), `turns` those of the lead through its probe, `model` and `supply_model` its instruments. With `vxi11`
     the scope is spoken to over VXI-11 in place of a raw socket, with `serial` the supply over RS-232 in place of
@@ -124,7 +157,18 @@ def simulated_bench(
     PowerlabError
         It does not start, or there are no such instruments.
     """
-    numbers = {"seed": seed, "memory": memory, "turns": turns, "model": model, "supply-model": supply_model}
+    numbers: dict[str, object] = {
+        "seed": seed,
+        "session": session,
+        "memory": memory,
+        "turns": turns,
+        "model": model,
+        "supply-model": supply_model,
+    }
+    full_scale, centre = 0.8, 0.4  # A
+    if board is not None:
+        numbers |= {"idle-power": board.idle, "active-power": board.active, "ramp": board.ramp}
+        full_scale, centre = board.full_scale, board.centre
     switches = {"virtual": virtual, "vxi11": vxi11, "serial": serial}
     arguments = (
         *(f"--{name}={value}" for name, value in numbers.items()),
@@ -133,7 +177,7 @@ def simulated_bench(
     simulator = SimulatorProcess(arguments)
     with ExitStack() as opened:
         opened.callback(simulator.close)
-        text = bench_text(turns=turns, **simulator.resources)
+        text = bench_text(turns=turns, full_scale=full_scale, centre=centre, **simulator.resources)
         clock = VirtualClock(opened.enter_context(Wire(simulator.resources["wire"]))) if virtual else HostClock()
         return Bench(BenchFile.parse(text, "the simulated bench"), text, clock=clock, on_close=opened.pop_all().close)
     raise AssertionError  # an ExitStack swallows nothing

@@ -156,14 +156,18 @@ def _by_marker(
         return [NO_MARKER] * len(windows), ""
     fates, note = pair(record, record.marker, bit, windows)
     sample = math.hypot(record.current.interval, record.marker.interval) / math.sqrt(3)
-    return [_by_pulse(host, fate, sample) for host, fate in zip(windows, fates, strict=True)], note
+    late = LATENCY + record.marker.interval
+    return [_by_pulse(host, fate, sample, late) for host, fate in zip(windows, fates, strict=True)], note
 
 
-def _by_pulse(host: HostWindow, fate: Fate, sample: float) -> _Placed | str:
-    """The window that a pulse bounds; `sample` (s) is how well each edge is known where it is clean."""
+def _by_pulse(host: HostWindow, fate: Fate, sample: float, late: float) -> _Placed | str:
+    """The window that a pulse bounds.
+
+    `sample` (s) is how well each edge is known where it is clean, `late` (s) what host and marker may differ by.
+    """
     if not isinstance(fate, Pulse):
         return fate
-    if objection := objection_to_pulse(host, fate):
+    if objection := objection_to_pulse(host, fate, late):
         return objection
     own = EdgeUncertainty(
         start=math.hypot(sample, fate.bounce_start / math.sqrt(3)),
@@ -186,8 +190,9 @@ def _by_trigger(
         return [BEFORE_ARMED] * len(windows), ""
     pattern = _pattern_of(windows)
     around = 1.5 * pattern.period + TRIGGER_LAG
-    found = match(Integral.of(record.current), pattern, -around, around)
     drift = RATE_LIMIT / math.sqrt(3)  # the host's clock may run as it may, unless the current says more
+    apart = drift * float(pattern.stops[-1]) > HOST_JITTER  # else it is no use to know more
+    found = match(Integral.of(record.current), pattern, -around, around, closely=apart)
     if isinstance(found, str):
         return [
             _Placed(start, stop, _own(math.hypot(jitter, drift * start), HOST_JITTER, record))

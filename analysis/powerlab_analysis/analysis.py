@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,21 +13,31 @@ from powerlab_analysis.chainverdicts import idle_change
 from powerlab_analysis.clocks import compare
 from powerlab_analysis.measured import Measured, Source, rectangular
 from powerlab_analysis.memory import memory_of
-from powerlab_analysis.model import Model, spread
+from powerlab_analysis.model import Model, seconds_of, spread
 from powerlab_analysis.noise import Noise, pooled
 from powerlab_analysis.pairing import LATENCY
 from powerlab_analysis.protocols import QUICK, Held, Protocol, protocol_verdicts, tightened
 from powerlab_analysis.quantity import prefixed
 from powerlab_analysis.reference import reference_of
 from powerlab_analysis.result import UNITS, Result, Setup, Truth, WindowEnergy, budget_of
+from powerlab_analysis.rows import Rows, field, numbers
 from powerlab_analysis.statistics import Summary, summary
 from powerlab_analysis.survey import Cut, Level, Survey, survey
 from powerlab_analysis.verdict import Effect, worst_first
 from powerlab_analysis.verdicts import Evidence, verdicts_of
+from powerlab_traces.clocktie import host_uncertainty
 from powerlab_traces.record import RecordKind
 from powerlab_traces.run import Run, TrueWindow
 
 IDLE_DRIFT = Source("idle drift")
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What any stretch of a run is counted by, as its windows are: the model and the noise (None: not known)."""
+
+    model: Model
+    noise: Noise | None
 
 
 def analyse(run: Run, protocol: Protocol = QUICK) -> Result:
@@ -36,6 +46,17 @@ def analyse(run: Run, protocol: Protocol = QUICK) -> Result:
     Each record is read once and let go. Quantities are those of all kept windows together: mean power is the
     sum of energies over the sum of times, energy per image that over the sum of images. `protocol` says what the run
     must hold besides.
+
+    Raises
+    ------
+    TraceError
+        A record's current is not in amperes.
+    """
+    return analyse_with_basis(run, protocol)[0]
+
+
+def analyse_with_basis(run: Run, protocol: Protocol = QUICK) -> tuple[Result, Basis]:
+    """What `analyse` finds, and what it counted by: `model.energy([stretch], noise)` is that of any other stretch.
 
     Raises
     ------
@@ -56,7 +77,10 @@ def analyse(run: Run, protocol: Protocol = QUICK) -> Result:
     idle, idle_current = _idle(model, seen.idles, idle_noise)
     kept = _window_energies(model, seen.cuts)
     interval = 1 / seen.sample_rate if seen.sample_rate else 0.0
-    clock = compare([alignment.tie for alignment in seen.alignments if alignment.kept], interval)
+    tied = [alignment for alignment in seen.alignments if alignment.kept]
+    host_u = host_uncertainty(run.logs)
+    worst = max((host_u(alignment.kept[0].host.start) for alignment in tied), default=0.0)
+    clock = compare([alignment.tie for alignment in tied], interval, worst)
     measured = {"power_idle": idle} if idle else {}
     if kept:
         measured |= _measured(model, seen.cuts, noise, idle, apart)
@@ -68,7 +92,7 @@ def analyse(run: Run, protocol: Protocol = QUICK) -> Result:
     verdicts = worst_first([*(tightened(protocol, it) for it in found), *lacking])
     refused = {name for it in verdicts if it.effect is Effect.REFUSE for name in it.quantities}
     measured = {name: measured[name] for name in UNITS if name in measured and name not in refused}
-    return Result(
+    result = Result(
         simulated=run.provenance.simulated,
         model=run.provenance.model,
         batch=run.provenance.batch,
@@ -89,6 +113,7 @@ def analyse(run: Run, protocol: Protocol = QUICK) -> Result:
         outcome=run.outcome,
         memory=memory_of(run.logs, run.provenance.batch),
     )
+    return result, Basis(model, noise)
 
 
 def _remarks(seen: Survey, model: Model) -> Iterator[str]:
@@ -121,13 +146,13 @@ def _warm_up(run: Run) -> int | None:
 
 def _setup(run: Run, model: Model, seen: Survey, idle_current: Measured | None) -> Setup:
     """What the run was measured with."""
-    stretches = [cut.stretch for cut in seen.cuts]
+    stretches = field(seen.cuts, "stretch")
     currents = {"windows": float(model.currents(stretches).mean())} if stretches else {}
     return Setup(
         instruments=run.provenance.instruments,
         chain=run.chain,
         supply=run.supply,
-        screens=frozenset(stretch.screen for stretch in [*stretches, *(level.stretch for level in seen.idles)]),
+        screens=frozenset([*field(stretches, "screen"), *(level.stretch.screen for level in seen.idles)]),
         zeros=model.zero.currents if model.zero else {},
         currents=currents | ({"idle": idle_current.value} if idle_current else {}),
     )
@@ -136,16 +161,17 @@ def _setup(run: Run, model: Model, seen: Survey, idle_current: Measured | None) 
 def _summaries(kept: Sequence[WindowEnergy]) -> Mapping[str, Summary]:
     """How the windows scatter, window by window."""
     return {
-        "power_total": summary([it.power for it in kept]),
-        "time_per_image": summary([it.seconds / it.window.images for it in kept]),
-        "energy_per_image": summary([it.energy / it.window.images for it in kept]),
+        "power_total": summary(numbers(kept, "power")),
+        "time_per_image": summary(numbers(kept, "seconds") / numbers(kept, "window", "images")),
+        "energy_per_image": summary(numbers(kept, "energy") / numbers(kept, "window", "images")),
     }
 
 
 def _apart(seen: Survey) -> float:
     """How far windows and idle are apart in time, in s: the mean over their records."""
     armed = {it.index: it.armed for it in seen.outlines}
-    windows = np.array([armed[cut.aligned.host.record] for cut in seen.cuts], dtype=np.float64)
+    records = field(field(field(seen.cuts, "aligned"), "host"), "record")
+    windows = np.array([armed[record] for record in records], dtype=np.float64)
     idle = np.array([armed[level.record] for level in seen.idles], dtype=np.float64)
     return float(np.abs(windows[:, None] - idle).mean()) * 1e-9 if len(windows) and len(idle) else math.inf
 
@@ -154,10 +180,10 @@ def _measured(
     model: Model, cuts: Sequence[Cut], noise: Noise | None, idle: Measured | None, apart: float
 ) -> dict[str, Measured]:
     """All that the kept windows say, by name; `apart` (s) is how far idle was from them."""
-    stretches = [cut.stretch for cut in cuts]
+    stretches = field(cuts, "stretch")
     energies = model.energies(stretches)
-    times = np.array([stretch.seconds for stretch in stretches])
-    images = np.array([cut.aligned.host.images for cut in cuts], dtype=np.float64)
+    times = seconds_of(stretches)
+    images = numbers(cuts, "aligned", "host", "images")
     ones = np.ones(len(cuts))
     energy = model.energy(stretches, noise)
     seconds = model.seconds(stretches)
@@ -172,7 +198,7 @@ def _measured(
     }
     if idle is None:
         return found
-    voltage = sum(stretch.voltage for stretch in stretches) / len(stretches)
+    voltage = sum(numbers(stretches, "voltage").tolist()) / len(stretches)
     net = model.net_power(power, idle, voltage, apart)
     net_energies = energies - idle.value * times
     return found | {
@@ -203,9 +229,9 @@ def _idle(model: Model, levels: Sequence[Level], noise: Noise | None) -> tuple[M
     return power + Measured(0.0, {IDLE_DRIFT: rectangular(difference / 2)}), current
 
 
-def _window_energies(model: Model, cuts: Sequence[Cut]) -> tuple[WindowEnergy, ...]:
-    energies = model.energies([cut.stretch for cut in cuts]).tolist()
-    return tuple(
+def _window_energies(model: Model, cuts: Sequence[Cut]) -> Sequence[WindowEnergy]:
+    energies = model.energies(field(cuts, "stretch")).tolist()
+    found = (
         WindowEnergy(
             window=cut.aligned.window,
             record=cut.aligned.host.record,
@@ -215,6 +241,7 @@ def _window_energies(model: Model, cuts: Sequence[Cut]) -> tuple[WindowEnergy, .
         )
         for cut, energy in zip(cuts, energies, strict=True)
     )
+    return Rows.of(WindowEnergy, found) if isinstance(cuts, Rows) else tuple(found)
 
 
 def _truth(windows: Sequence[TrueWindow] | None, cuts: Sequence[Cut]) -> Truth | None:
@@ -226,7 +253,7 @@ def _truth(windows: Sequence[TrueWindow] | None, cuts: Sequence[Cut]) -> Truth |
         return None
     ordered = sorted(windows, key=lambda window: window.start)
     starts = np.array([window.start for window in ordered], dtype=np.int64)
-    hosts = np.array([cut.aligned.host.start for cut in cuts], dtype=np.int64)
+    hosts = np.array(field(field(field(cuts, "aligned"), "host"), "start"), dtype=np.int64)
     after = np.searchsorted(starts, hosts).clip(0, len(starts) - 1)
     before = (after - 1).clip(0)
     nearest = np.where(np.abs(starts[after] - hosts) <= np.abs(starts[before] - hosts), after, before)
@@ -235,6 +262,6 @@ def _truth(windows: Sequence[TrueWindow] | None, cuts: Sequence[Cut]) -> Truth |
     true = [ordered[k] for k in nearest.tolist()]
     energy = sum(window.energy for window in true)
     return Truth(
-        energy_per_image=energy / sum(cut.aligned.host.images for cut in cuts),
+        energy_per_image=energy / float(numbers(cuts, "aligned", "host", "images").sum()),
         power=energy / (sum(window.stop - window.start for window in true) * 1e-9),
     )

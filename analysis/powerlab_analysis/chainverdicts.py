@@ -9,6 +9,7 @@ from powerlab_analysis.aliasing import together
 from powerlab_analysis.measured import Measured
 from powerlab_analysis.model import Model
 from powerlab_analysis.quantity import prefixed
+from powerlab_analysis.rows import field
 from powerlab_analysis.survey import Cut, Level, Survey
 from powerlab_analysis.verdict import ACTIVE, IDLE, OF_CURRENT, Effect, Verdict
 
@@ -207,10 +208,10 @@ def _factor_advice(ratio: float, turns: int) -> str:
 
 def _aliasing(cuts: Sequence[Cut], model: Model) -> Iterator[Verdict]:
     """On a mean power that is another at half the sample rate."""
-    pairs = together(cut.pairs for cut in cuts)
+    pairs = together(field(cuts, "pairs"))
     if not pairs.count:
         return
-    current = float(model.currents([cut.stretch for cut in cuts]).mean())
+    current = float(model.currents(field(cuts, "stretch")).mean())
     if abs(pairs.change) > max(ALIASING * abs(current), SIGNIFICANT * pairs.scatter):
         relative = abs(pairs.change / current) if current else math.inf
         yield Verdict(

@@ -40,12 +40,13 @@ def straight_line(host: NDArray[np.float64], scope: NDArray[np.float64]) -> tupl
 
 
 def compare(
-    ties: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], interval: float = 0.0
+    ties: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], interval: float = 0.0, host_u: float = 0.0
 ) -> ClockComparison | None:
     """One slope for all records, each with an origin of its own.
 
     Each tie is one record's (host times [n], scope times [n]) of the same instants, in seconds, those of the scope
-    rounded to samples every `interval`. Records with fewer than two instants say nothing; None when all are such.
+    rounded to samples every `interval`; `host_u` is the standard uncertainty of the host's, where they were those of
+    another machine's clock. Records with fewer than two instants say nothing; None when all are such.
     """
     centred = [(host - host.mean(), scope - scope.mean()) for host, scope in ties if len(host) > 1]
     if not centred:
@@ -62,6 +63,7 @@ def compare(
     scatter = math.sqrt(float(residuals @ residuals) / freedom) if freedom > 0 else 0.0
     return ClockComparison(
         slope=slope,
-        slope_uncertainty=max(scatter, math.hypot(HOST_JITTER, interval / math.sqrt(12))) / math.sqrt(square),
+        slope_uncertainty=max(scatter, math.hypot(max(HOST_JITTER, host_u), interval / math.sqrt(12)))
+        / math.sqrt(square),
         residual=float(np.abs(residuals).max()),
     )

@@ -8,6 +8,8 @@ import numpy as np
 
 from powerlab_traces.trace import Trace
 
+AT_ONCE = 1 << 16  # samples whose flips are looked for: what is made on the way stays in the processor's cache
+
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
@@ -59,21 +61,23 @@ def pulses(digital: Trace, bit: int, *, inverted: bool = False) -> tuple[Pulse, 
     >>> pulses(trace, bit=2)[0].start, pulses(trace, bit=2)[0].stop
     (0.5, 1.5)
     """
-    line = digital.codes & digital.codes.dtype.type(1 << bit)
-    if not len(line):
+    codes, mask = digital.codes, digital.codes.dtype.type(1 << bit)
+    if not len(codes):
         return ()
-    flips = np.flatnonzero(line[1:] != line[:-1]) + 1
-    before = [0] if bool(line[0]) != inverted else []
-    after = [len(line)] if bool(line[-1]) != inverted else []
-    bounds = np.concatenate([np.array(before, np.int64), flips, np.array(after, np.int64)])
+    bounds = [0] if bool(codes[0] & mask) != inverted else []
+    for first in range(0, len(codes), AT_ONCE):
+        line = codes[first : first + AT_ONCE + 1] & mask
+        bounds += (np.flatnonzero(line[1:] != line[:-1]) + (first + 1)).tolist()
+    if bool(codes[-1] & mask) != inverted:
+        bounds.append(len(codes))
     return tuple(
         Pulse(
             start=digital.start + first * digital.interval,
             stop=digital.start + last * digital.interval,
             cut_start=first == 0,
-            cut_stop=last == len(line),
+            cut_stop=last == len(codes),
         )
-        for first, last in bounds.reshape(-1, 2).tolist()
+        for first, last in zip(bounds[::2], bounds[1::2], strict=True)
     )
 
 

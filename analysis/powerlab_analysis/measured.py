@@ -62,6 +62,10 @@ class Measured:
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", MappingProxyType(dict(self.parts)))
 
+    def __reduce__(self) -> tuple[type[Self], tuple[float, dict[Source, float]]]:
+        """How it travels between processes; a mapping that cannot be changed does not by itself."""
+        return type(self), (self.value, dict(self.parts))
+
     @property
     def u(self) -> float:
         """Combined standard uncertainty, in the unit of the value."""

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from powerlab_analysis.measured import Kind, Measured, Source, rectangular
 from powerlab_analysis.noise import Noise, dithers, raw_codes
+from powerlab_analysis.rows import numbers
 from powerlab_analysis.stretch import Stretch
 from powerlab_analysis.survey import Level
 from powerlab_traces.chain import CurrentChain, ScreenLine, SupplyLimits
@@ -105,21 +106,21 @@ class Model:
 
     def currents(self, stretches: Sequence[Stretch]) -> NDArray[np.float64]:
         """Mean currents in A, the zero subtracted and the calibration applied [n]."""
-        seen = np.array([stretch.current - self._zero(stretch.screen) for stretch in stretches])
-        return seen / self._gains(stretches)
+        zeros = _of_screens(stretches, self._zero)
+        return (numbers(stretches, "current") - zeros) / self._gains(stretches)
 
     def energies(self, stretches: Sequence[Stretch]) -> NDArray[np.float64]:
         """Energies at the board's input in J [n]."""
         current = self.currents(stretches)
-        voltage = np.array([stretch.voltage for stretch in stretches])
+        voltage = numbers(stretches, "voltage")
         variance = self._variances(stretches)
         power = voltage * current - self.supply.lead_resistance * (current**2 + variance)
-        energy: NDArray[np.float64] = power * np.array([stretch.seconds for stretch in stretches])
+        energy: NDArray[np.float64] = power * seconds_of(stretches)
         return energy
 
     def seconds(self, stretches: Sequence[Stretch]) -> Measured:
         """How long the stretches last together, in s."""
-        total = float(sum(stretch.seconds for stretch in stretches))
+        total = float(sum(seconds_of(stretches).tolist()))
         return total * self._clock + Measured(0.0, {WINDOW_EDGES: _edges(stretches)})
 
     def charge(self, stretches: Sequence[Stretch], noise: Noise | None, of: str = "") -> Measured:
@@ -127,7 +128,7 @@ class Model:
 
         `of` is appended to the names of noise and quantisation, which no other value shares.
         """
-        seconds = np.array([stretch.seconds for stretch in stretches])
+        seconds = seconds_of(stretches)
         duration = float(seconds.sum())
         charge = float(seconds @ self.currents(stretches))
         parts = self._gain_parts(stretches, charge, duration) | self._offset_parts(duration)
@@ -138,7 +139,7 @@ class Model:
         else:
             parts[Source(f"quantisation{of}")] = sum(quantised)
         if noise is not None:
-            scatter = [noise.of_mean(stretch.seconds) * stretch.seconds for stretch in stretches]
+            scatter = [noise.of_mean(it) * it for it in seconds.tolist()]
             parts[Source(f"noise{of}", Kind.RANDOM, noise.dof)] = math.hypot(*scatter)
         return Measured(charge, parts)
 
@@ -149,12 +150,12 @@ class Model:
         record; how far they differ is one more, rectangular, doubt. An edge of a window that is off by a sample adds
         as much time as it adds energy: mean power hardly moves, and what it moves shows in the spread over windows.
         """
-        seconds = np.array([stretch.seconds for stretch in stretches])
-        voltages = np.array([stretch.voltage for stretch in stretches])
+        seconds = seconds_of(stretches)
+        voltages = numbers(stretches, "voltage")
         current = self.currents(stretches)
         duration = float(seconds.sum())
         mean_voltage = float(seconds @ voltages) / duration
-        change = float(seconds @ np.array([s.voltage_change for s in stretches])) / duration
+        change = float(seconds @ numbers(stretches, "voltage_change")) / duration
         lead = Measured(
             self.supply.lead_resistance,
             {LEAD_RESISTANCE: rectangular(self.supply.lead_resistance_limit)},
@@ -191,7 +192,7 @@ class Model:
 
     def supply_current(self, stretches: Sequence[Stretch]) -> Measured:
         """The mean current that the supply itself read around the stretches, in A."""
-        current = sum(stretch.supply_current for stretch in stretches) / len(stretches)
+        current = sum(numbers(stretches, "supply_current").tolist()) / len(stretches)
         limit = abs(current) * self.supply.current_gain_limit + self.supply.current_offset_limit
         return Measured(current, {SUPPLY_CURRENT: rectangular(limit)})
 
@@ -202,11 +203,11 @@ class Model:
         return self.lines[screen].offset if self.offset_known else 0.0
 
     def _gains(self, stretches: Sequence[Stretch]) -> NDArray[np.float64]:
-        return np.array([self.lines[it.screen].gain if self.lines else 1.0 for it in stretches])
+        return _of_screens(stretches, lambda screen: self.lines[screen].gain if self.lines else 1.0)
 
     def _variances(self, stretches: Sequence[Stretch]) -> NDArray[np.float64]:
         """Variances of the current in A^2 [n]."""
-        variance: NDArray[np.float64] = np.array([it.variance for it in stretches]) / self._gains(stretches) ** 2
+        variance: NDArray[np.float64] = numbers(stretches, "variance") / self._gains(stretches) ** 2
         return variance
 
     def _by_line(self, stretches: Sequence[Stretch]) -> Iterator[tuple[ScreenLine, list[Stretch]]]:
@@ -224,7 +225,7 @@ class Model:
         offset = duration * rectangular(self.supply.current_offset_limit) if by_line else 0.0
         parts = {CALIBRATION: charge * rectangular(self.supply.current_gain_limit) + offset}
         for line, found in self._by_line(stretches):
-            seconds = np.array([stretch.seconds for stretch in found])
+            seconds = seconds_of(found)
             # Of a line its gain and the level at its middle are independent: there the gain's error is none.
             middle = -line.correlation * line.offset_u / line.gain_u if by_line and line.gain_u else 0.0
             above = float(seconds @ (self.currents(found) - middle))
@@ -270,6 +271,18 @@ def _of_fit(what: str, line: ScreenLine) -> Source:
     return Source(f"{CALIBRATION_FIT}, {what} ({line.full_scale:.3g} A screen)", fitted=True)
 
 
+def seconds_of(stretches: Sequence[Stretch]) -> NDArray[np.float64]:
+    """How long each lasts, in s [n]."""
+    return numbers(stretches, "samples") * numbers(stretches, "interval")
+
+
+def _of_screens(stretches: Sequence[Stretch], value: Callable[[float], float]) -> NDArray[np.float64]:
+    """What each has by its screen [n]; there are only a few of them."""
+    screens = numbers(stretches, "screen")
+    known, places = np.unique(screens, return_inverse=True)
+    return np.array([value(screen) for screen in known.tolist()], np.float64)[places]
+
+
 def spread(numerators: NDArray[Any], denominators: NDArray[Any]) -> tuple[Source, float] | None:
     """Standard uncertainty of sum(numerators) / sum(denominators) from how the windows scatter around it.
 
@@ -287,7 +300,7 @@ def spread(numerators: NDArray[Any], denominators: NDArray[Any]) -> tuple[Source
 
 def _edges(stretches: Sequence[Stretch]) -> float:
     """Standard uncertainty (s) of the summed length of windows: each edge is wrong for itself."""
-    return math.hypot(*(stretch.edges.length for stretch in stretches))
+    return math.hypot(*numbers(stretches, "edges", "start").tolist(), *numbers(stretches, "edges", "stop").tolist())
 
 
 def quantisation_of_mean(seconds: float, stretch: Stretch, noise: Noise | None, resolution: float) -> float:

@@ -4,6 +4,7 @@ The marker, recorded beside the current, says to a sample when a window was; the
 give cause to doubt.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -54,44 +55,51 @@ def pair(record: Record, marker: Trace, bit: int, windows: Sequence[HostWindow])
     makes most windows whole is taken, the simplest first: starts matched in time (a pulse too many or too few), a
     bouncing line, a step of the host's clock, a line that is low in windows.
     """
-    high = pulses(marker, bit)
+    high, late = pulses(marker, bit), LATENCY + marker.interval
     begin = max(marker.start, record.current.start)
     end = min(marker.stop, record.current.stop)
-    if (fates := _in_order(high, windows)) and _whole(windows, fates) == len(windows):
+    if (fates := _in_order(high, windows, late)) and _whole(windows, fates, late) == len(windows):
         return fates, ""
     inner = [pulse for pulse in high if not (pulse.cut_start or pulse.cut_stop)]
-    if len(inner) < len(high) and (found := _in_order(inner, windows)) and _whole(windows, found) == len(windows):
+    if (
+        len(inner) < len(high)
+        and (found := _in_order(inner, windows, late))
+        and _whole(windows, found, late) == len(windows)
+    ):
         return found, ""  # what the record's ends cut is of windows that nobody timed
-    tries = [(fates or _in_time(high, windows, begin, end), "")]
+    tries = [(fates or _in_time(high, windows, (begin, end), late), "")]
     clean = debounced(high, _bounce(windows))
     if clean != tuple(high):
         bounced = any(pulse.bounce_start or pulse.bounce_stop for pulse in clean)
         text = (
             "the marker bounced: its edges are known less well there" if bounced else "the marker's line has glitches"
         )
-        if (fates := _in_order(clean, windows)) and _whole(windows, fates) == len(windows):
+        if (fates := _in_order(clean, windows, late)) and _whole(windows, fates, late) == len(windows):
             return fates, text
-        tries.append((fates or _in_time(clean, windows, begin, end), text))
-    tries += [stepped for known in (high, clean) if (stepped := _stepped(known, windows)) is not None]
+        tries.append((fates or _in_time(clean, windows, (begin, end), late), text))
+    tries += [stepped for known in (high, clean) if (stepped := _stepped(known, windows, late)) is not None]
     upside_down = debounced(pulses(marker, bit, inverted=True), _bounce(windows))
-    if high and high[0].cut_start and not any(_whole(windows, fates) for fates, _ in tries):
+    if high and high[0].cut_start and not any(_whole(windows, fates, late) for fates, _ in tries):
         inverted = "the marker is low in windows and high between them: it was read upside down"
-        if (fates := _in_order(upside_down, windows)) is not None:
+        if (fates := _in_order(upside_down, windows, late)) is not None:
             tries.append((fates, inverted))
-    fates, note = max(tries, key=lambda it: _whole(windows, it[0]))  # the first of equals
-    return _without_merged(windows, fates), note
+    fates, note = max(tries, key=lambda it: _whole(windows, it[0], late))  # the first of equals
+    return _without_merged(windows, fates, late), note
 
 
-def objection_to_pulse(host: HostWindow, pulse: Pulse) -> str | None:
-    """Why a window's own pulse does not say where the window lies; None if it does."""
+def objection_to_pulse(host: HostWindow, pulse: Pulse, late: float) -> str | None:
+    """Why a window's own pulse does not say where the window lies; None if it does.
+
+    `late` (s) is what host and marker may differ by: `LATENCY` and a sample of the marker.
+    """
     if pulse.cut_start:
         return CUT_START
     if pulse.cut_stop:
         return CUT_STOP
-    if not _durations_agree(host, pulse):
+    if not _durations_agree(host, pulse, late):
         return (
             f"the marker was high for {pulse.duration:.6g} s, but the host timed {host.duration:.6g} s "
-            f"(they may differ by {_duration_tolerance(host):.2g} s)"
+            f"(they may differ by {_duration_tolerance(host, late):.2g} s)"
         )
     return None
 
@@ -101,12 +109,12 @@ def since_first(windows: Sequence[HostWindow]) -> NDArray[np.float64]:
     return np.array([window.start - windows[0].start for window in windows], dtype=np.float64) * 1e-9
 
 
-def _duration_tolerance(host: HostWindow) -> float:
-    return max(LATENCY, DURATION_TOLERANCE * host.duration)
+def _duration_tolerance(host: HostWindow, late: float) -> float:
+    return max(late, DURATION_TOLERANCE * host.duration)
 
 
-def _durations_agree(host: HostWindow, pulse: Pulse) -> bool:
-    return abs(host.duration - pulse.duration) <= _duration_tolerance(host)
+def _durations_agree(host: HostWindow, pulse: Pulse, late: float) -> bool:
+    return abs(host.duration - pulse.duration) <= _duration_tolerance(host, late)
 
 
 def _bounce(windows: Sequence[HostWindow]) -> float:
@@ -116,19 +124,19 @@ def _bounce(windows: Sequence[HostWindow]) -> float:
     return min(LONGEST_BOUNCE, BOUNCE_SHARE * shortest)
 
 
-def _whole(windows: Sequence[HostWindow], fates: Sequence[Fate]) -> int:
+def _whole(windows: Sequence[HostWindow], fates: Sequence[Fate], late: float) -> int:
     """How many windows have a pulse of their own that is as long as they are."""
     return sum(
-        isinstance(fate, Pulse) and objection_to_pulse(host, fate) is None
+        isinstance(fate, Pulse) and objection_to_pulse(host, fate, late) is None
         for host, fate in zip(windows, fates, strict=True)
     )
 
 
-def _without_merged(windows: Sequence[HostWindow], fates: Sequence[Fate]) -> list[Fate]:
+def _without_merged(windows: Sequence[HostWindow], fates: Sequence[Fate], late: float) -> list[Fate]:
     """The fates, those of windows that share one long pulse named so."""
     named = list(fates)
     for k, fate in enumerate(fates):
-        if not isinstance(fate, Pulse) or fate.duration <= windows[k].duration + _duration_tolerance(windows[k]):
+        if not isinstance(fate, Pulse) or fate.duration <= windows[k].duration + _duration_tolerance(windows[k], late):
             continue
         until = windows[k].start + round(fate.duration * 1e9)
         inside = [j for j in range(k + 1, len(windows)) if fates[j] == NO_PULSE and windows[j].start < until]
@@ -138,21 +146,25 @@ def _without_merged(windows: Sequence[HostWindow], fates: Sequence[Fate]) -> lis
     return named
 
 
-def _stepped(high: Sequence[Pulse], windows: Sequence[HostWindow]) -> tuple[list[Fate], str] | None:
+def _stepped(high: Sequence[Pulse], windows: Sequence[HostWindow], late_by: float) -> tuple[list[Fate], str] | None:
     """The k-th pulse to the k-th window where the host's clock, and nothing else, has jumped once; and by how much.
 
     The lengths of the pulses say that each is its window's: all but that of the window, if any, in which it jumped.
     """
     if len(high) != len(windows) or len(windows) < 2 or any(pulse.cut_start or pulse.cut_stop for pulse in high):
         return None
-    differ = [k for k, (host, pulse) in enumerate(zip(windows, high, strict=True)) if not _durations_agree(host, pulse)]
+    differ = [
+        k
+        for k, (host, pulse) in enumerate(zip(windows, high, strict=True))
+        if not _durations_agree(host, pulse, late_by)
+    ]
     if len(differ) > 1:
         return None
     late = np.array([pulse.start for pulse in high]) - since_first(windows)
     steps = np.diff(late)
     k = int(np.abs(steps).argmax())
     first, second = late[: k + 1], late[k + 1 :]
-    spread = [LATENCY + CLOCK_LIMIT * float(np.ptp(since_first(part))) for part in (windows[: k + 1], windows[k + 1 :])]
+    spread = [late_by + CLOCK_LIMIT * float(np.ptp(since_first(part))) for part in (windows[: k + 1], windows[k + 1 :])]
     if np.ptp(first) > spread[0] or np.ptp(second) > spread[1] or (differ and differ[0] != k):
         return None
     text = (
@@ -162,7 +174,7 @@ def _stepped(high: Sequence[Pulse], windows: Sequence[HostWindow]) -> tuple[list
     return list(high), text
 
 
-def _in_order(high: Sequence[Pulse], windows: Sequence[HostWindow]) -> Sequence[Fate] | None:
+def _in_order(high: Sequence[Pulse], windows: Sequence[HostWindow], late: float) -> Sequence[Fate] | None:
     """The k-th pulse to the k-th window; None where numbers or times speak against it."""
     ended = bool(high) and high[-1].cut_stop
     if len(high) != len(windows) and not (ended and len(high) < len(windows)):
@@ -172,12 +184,14 @@ def _in_order(high: Sequence[Pulse], windows: Sequence[HostWindow]) -> Sequence[
         host = since_first([windows[k] for k in timed])
         slope, residuals = straight_line(host, np.array([high[k].start for k in timed]))
         drift = abs(slope - 1) * host[-1]
-        if not (np.abs(residuals).max() <= LATENCY and drift <= LATENCY + CLOCK_LIMIT * host[-1]):
+        if not (np.abs(residuals).max() <= late and drift <= late + CLOCK_LIMIT * host[-1]):
             return None
     return [*high, *[TOO_LATE] * (len(windows) - len(high))]
 
 
-def _in_time(high: Sequence[Pulse], windows: Sequence[HostWindow], begin: float, end: float) -> Sequence[Fate]:
+def _in_time(
+    high: Sequence[Pulse], windows: Sequence[HostWindow], ends: tuple[float, float], late: float
+) -> Sequence[Fate]:
     """Match starts in time, supposing that the first pulse or the first window has its partner.
 
     Each such supposition fixes how far the clocks are apart. That the first pulse is the first window's is what
@@ -189,27 +203,30 @@ def _in_time(high: Sequence[Pulse], windows: Sequence[HostWindow], begin: float,
         return [CUT_START if high else NO_PULSE] * len(windows)
     host = since_first(windows)
     second = high[0].cut_start and len(windows) > 1  # the cut pulse is the first window's, then
-    unexplained, fates = _fit(rises[0].start - host[int(second)], high, windows, begin, end)
+    unexplained, fates = _fit(rises[0].start - host[int(second)], high, windows, ends, late)
     if not unexplained:
         return fates
     offsets = {rises[0].start - start for start in host.tolist()} | {rise.start for rise in rises}
-    fits = [_fit(offset, high, windows, begin, end) for offset in offsets]
+    fits = [_fit(offset, high, windows, ends, late) for offset in offsets]
     fewest = min(unexplained for unexplained, _ in fits)
     rivals = {fates for unexplained, fates in fits if unexplained == fewest}
     return rivals.pop() if len(rivals) == 1 else [AMBIGUOUS] * len(windows)
 
 
 def _fit(
-    offset: float, high: Sequence[Pulse], windows: Sequence[HostWindow], begin: float, end: float
+    offset: float, high: Sequence[Pulse], windows: Sequence[HostWindow], ends: tuple[float, float], late: float
 ) -> tuple[int, tuple[Fate, ...]]:
     """How many pulses and windows stay unexplained, and each window's fate, if the clocks are `offset` apart.
 
-    `offset` (s) is the record's time at the first window's start.
+    `offset` (s) is the record's time at the first window's start, `ends` when the record begins and ends. A pulse that
+    lasts until a later window's stop explains that window and those between.
     """
+    begin, end = ends
     rises = [pulse for pulse in high if not pulse.cut_start]
     times = np.array([rise.start for rise in rises])
     host = since_first(windows)
-    tolerance = LATENCY + CLOCK_TOLERANCE * host
+    tolerance = late + CLOCK_TOLERANCE * host
+    lengths = np.array([window.duration for window in windows])
     # The second round takes the offset from all the pairs of the first, so that a late first start spoils none.
     for _ in range(2):
         expected = host + offset
@@ -221,6 +238,7 @@ def _fit(
     claims = Counter(first[one].tolist())
     unexplained = len(rises) - len(claims)
     spanning = False
+    until = -math.inf  # the stop of a pulse that holds more than its own window
     fates: list[Fate] = []
     for window, start, margin, k, number in zip(
         windows, expected.tolist(), tolerance.tolist(), first.tolist(), found.tolist(), strict=True
@@ -228,7 +246,9 @@ def _fit(
         known = True
         if number == 1 and claims[k] == 1:
             fates.append(rises[k])
-            known = rises[k].cut_stop or _durations_agree(window, rises[k])
+            merged = bool((np.abs(expected + lengths - rises[k].stop) <= tolerance)[expected > start].any())
+            until = rises[k].stop if merged else until
+            known = rises[k].cut_stop or merged or _durations_agree(window, rises[k], late)
         elif number == 1:
             fates.append(SHARED_PULSE)
             known = False
@@ -244,7 +264,7 @@ def _fit(
             spanning = True
         else:
             fates.append(NO_PULSE)
-            known = False
+            known = start < until
         unexplained += not known
     # A pulse cut by the record's start belongs to a window that was then running, and the other way round.
     unexplained += high[0].cut_start != spanning

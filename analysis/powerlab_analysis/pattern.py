@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from powerlab_analysis.clocks import HOST_JITTER, RATE_LIMIT
 from powerlab_analysis.integral import Integral
 from powerlab_analysis.noise import correlation_bracket
-from powerlab_analysis.steps import PASSES, Edges, Onsets, locate
+from powerlab_analysis.steps import Edges, Onsets, elsewhere, glance
 
 # Logarithm of a likelihood ratio; 12.5 is a Gaussian's five standard deviations.
 SURE = 12.5
@@ -25,7 +25,6 @@ ZOOMED = 41  # offsets of a closer look
 MOST_PEAKS = 16  # of the first look that get one
 FINE = 2e-4  # s: where the first look ends
 RAMP = 0.025  # s by which the middle of a ramp, which is what the first look finds, may come after its onset
-LONGEST_BLOCK = 1e-3  # s
 LARGEST_STEP = 0.06  # s of the host's clock that are looked for between two windows
 LEAST_STEP = 2e-3  # s; below, a step is no different from a late stamp
 FLANK = 0.05  # s of idle beside a window that are compared with it
@@ -93,10 +92,11 @@ class _Place:
     noise: float  # density: variance of a mean times its seconds
 
 
-def match(integral: Integral, pattern: Pattern, low: float, high: float) -> Match | str:
+def match(integral: Integral, pattern: Pattern, low: float, high: float, *, closely: bool = True) -> Match | str:
     """Lay the pattern over a trace, its first start between `low` and `high` (s on the record's clock).
 
-    A reason in words when the current does not say where it lies.
+    A reason in words when the current does not say where it lies. Without `closely` the edges get a first look only:
+    enough to tell whether a window is where it should be.
     """
     place = _place(integral, pattern, low, high)
     if isinstance(place, str):
@@ -109,7 +109,7 @@ def match(integral: Integral, pattern: Pattern, low: float, high: float) -> Matc
     for rows, offset in zip((slice(0, split), slice(split, number)), offsets, strict=True):
         if rows.start == rows.stop:
             continue
-        fine = _fine(integral, pattern, rows, offset)
+        fine = _fine(integral, pattern, rows, offset, closely=closely)
         if isinstance(fine, str):
             return fine
         starts[rows], stops[rows], shift[rows] = fine.starts, fine.stops, fine.shift
@@ -133,14 +133,13 @@ def _place(integral: Integral, pattern: Pattern, low: float, high: float) -> _Pl
     if explained.max() <= 0:
         return NO_STEP
     # The grid is too coarse to say which peak is the highest.
-    peaks = [
-        _zoomed(integral, pattern, float(offsets[k]), spacing, (low, high)) for k in _peaks(explained)[-MOST_PEAKS:]
-    ]
-    offset, most = max(peaks, key=lambda peak: peak[1])
+    peaks, heights = _zoomed(integral, pattern, offsets[_peaks(explained)[-MOST_PEAKS:]], spacing, (low, high))
+    highest = int(heights.argmax())
+    offset, most = float(peaks[highest]), float(heights[highest])
     place = _levels(integral, pattern, offset)
     if most < 2 * place.noise * 2 * SURE:
         return NO_STEP
-    rival = max((height for at, height in peaks if abs(at - offset) > pattern.period / 2), default=-math.inf)
+    rival = float(heights[np.abs(peaks - offset) > pattern.period / 2].max(initial=-math.inf))
     if most - rival < 2 * place.noise * SURE:
         return AMBIGUOUS
     return place
@@ -155,17 +154,18 @@ def _peaks(values: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _zoomed(
-    integral: Integral, pattern: Pattern, offset: float, spacing: float, limits: tuple[float, float]
-) -> tuple[float, float]:
-    """The offset of a peak and its height, from one that is off by less than `spacing` (s)."""
-    height = 0.0
+    integral: Integral, pattern: Pattern, offsets: NDArray[np.float64], spacing: float, limits: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The offsets of peaks [n] and their heights [n], from ones that are off by less than `spacing` (s)."""
     while True:
-        near = np.linspace(max(limits[0], offset - 2 * spacing), min(limits[1], offset + 2 * spacing), ZOOMED)
-        found = _explained(integral, pattern, near)
-        offset, height = float(near[found.argmax()]), float(found.max())
+        reach = np.linspace(-2 * spacing, 2 * spacing, ZOOMED)
+        near = np.clip(offsets[:, None] + reach, *limits)
+        found = _explained(integral, pattern, near.ravel()).reshape(near.shape)
+        best = np.arange(len(near)), found.argmax(axis=1)
+        offsets, heights = near[best], found[best]
         spacing /= (ZOOMED - 1) / 4
         if spacing <= max(FINE, integral.interval):
-            return offset, height
+            return offsets, heights
 
 
 def _sums(
@@ -257,12 +257,15 @@ def _split(integral: Integral, pattern: Pattern, place: _Place) -> tuple[int, tu
     k = int(parted.argmax())
     left, right = float(shifts[first[k].argmax()]), float(shifts[second[k].argmax()])
     size = abs(right - left)
+    gained, worth = float(parted[k]) - together, 0.2 * min(size, pattern.feature)
+    if size < LEAST_STEP or gained < worth:
+        return whole
     # In s of misplaced window: a step of the clock misplaces each later edge, noise only here and there. What noise is,
     # shows with the step taken out.
     moved = np.where(np.arange(number) > k, right - left, 0.0)
     parted_place = _levels(integral, Pattern(pattern.starts + moved, pattern.stops + moved), place.offset + left)
     chance = 6 * math.sqrt(2 * parted_place.noise * max(size, pattern.feature)) / place.step
-    if size < LEAST_STEP or parted[k] - together < chance + 0.2 * min(size, pattern.feature):
+    if gained < chance + worth:
         return whole
     return k + 1, (place.offset + left, place.offset + right)
 
@@ -279,7 +282,7 @@ class _Fine:
     drift: float
 
 
-def _fine(integral: Integral, pattern: Pattern, rows: slice, offset: float) -> _Fine | str:
+def _fine(integral: Integral, pattern: Pattern, rows: slice, offset: float, *, closely: bool) -> _Fine | str:
     """The windows of these rows by the onsets of their edges, first the clearest and then all."""
     times = pattern.starts[rows], pattern.stops[rows]
     length = float((times[1] - times[0]).min())
@@ -290,16 +293,18 @@ def _fine(integral: Integral, pattern: Pattern, rows: slice, offset: float) -> _
     search = min(search, float(rooms.max()) / 3)
     if search < 2 * integral.interval:
         return NO_EDGE
-    found = _onsets(integral, clear, search, max(integral.interval, search / 24), 2)
+    sights = [glance(integral, edges, search, max(integral.interval, search / 24)) for edges in clear]
+    found = [it.found for it in sights]
     moved = _common(clear, found)
     if moved is None:
         return NO_EDGE
+    if not closely:
+        return _straightened(pattern, rows, offset, found, integral.interval)
     far = [_far(edges, onsets, moved[0]) for edges, onsets in zip(clear, found, strict=True)]
     offset += moved[0]
     search = min(search, max(3 * integral.interval, 1.5e-3 + 5 * moved[1] + spread))
     clear = [_clear(pattern, rows, offset, sign) for sign in (1, -1)]
-    block = max(integral.interval, min(LONGEST_BLOCK, pattern.feature / 8, search / 3))
-    closer = _onsets(integral, clear, search, block)
+    closer = [elsewhere(integral, edges, sight, search) for edges, sight in zip(clear, sights, strict=True)]
     if _common(clear, closer) is not None:
         # An edge that is far from the others is out of the closer look's reach.
         found = [
@@ -320,10 +325,6 @@ def _clear(pattern: Pattern, rows: slice, offset: float, sign: int) -> Edges:
     else:
         before, after, times = lengths * 0.9, np.concatenate([gaps * 0.9, ends]), pattern.stops
     return Edges(times[rows] + offset, before[rows], after[rows], sign)
-
-
-def _onsets(integral: Integral, clear: list[Edges], search: float, block: float, passes: int = PASSES) -> list[Onsets]:
-    return [locate(integral, edges, search, block, passes) for edges in clear]
 
 
 def _common(clear: list[Edges], found: list[Onsets]) -> tuple[float, float] | None:

@@ -12,6 +12,7 @@ from typing import Final
 from powerlab_analysis.measured import Measured
 from powerlab_analysis.model import Model
 from powerlab_analysis.quantity import prefixed
+from powerlab_analysis.rows import field
 from powerlab_analysis.survey import Survey
 from powerlab_analysis.verdict import IDLE, NET, OF_CURRENT, OF_WINDOWS, Effect, Verdict
 from powerlab_traces.record import RecordKind
@@ -85,7 +86,7 @@ def protocol_verdicts(protocol: Protocol, held: Held) -> Iterator[Verdict]:
     if 0 < n < least:
         said = f"{n} window{'s' * (n > 1)}"
         yield _lacks(protocol, "few-windows", said, "capture more", value=n, limit=least, of=OF_WINDOWS)
-    seconds, shortest = sum(cut.stretch.seconds for cut in cuts), protocol.seconds
+    seconds, shortest = sum(it.seconds for it in field(cuts, "stretch")), protocol.seconds
     if cuts and seconds < shortest:
         said, advice = f"{seconds:.3g} s of windows", "measure for longer"
         yield _lacks(protocol, "short", said, advice, value=seconds, limit=shortest, of=OF_WINDOWS, unit="s")

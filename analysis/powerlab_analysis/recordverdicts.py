@@ -5,6 +5,7 @@ from typing import Final
 
 from powerlab_analysis import alignment, pairing
 from powerlab_analysis.clocks import ClockComparison
+from powerlab_analysis.rows import field
 from powerlab_analysis.survey import Cut, Survey
 from powerlab_analysis.verdict import ACTIVE, IDLE, OF_WINDOWS, TIMES, Effect, Verdict, numbers
 from powerlab_traces.record import RecordKind
@@ -129,8 +130,8 @@ def _odd(seen: Survey, odd: Mapping[str, str]) -> Iterator[Verdict]:
 
 def _marker(cuts: Sequence[Cut]) -> Iterator[Verdict]:
     """On a marker that bounds less or more than what the host timed."""
-    host = sum(cut.aligned.host.duration for cut in cuts)
-    marker = sum(cut.aligned.window.duration for cut in cuts)
+    aligned = field(cuts, "aligned")
+    host, marker = (sum(it.duration for it in field(aligned, name)) for name in ("host", "window"))
     if host and abs(marker / host - 1) > MARKER_SHARE:
         yield Verdict(
             name=DISAGREES,

@@ -55,7 +55,7 @@ def together(results: Sequence[Result]) -> Repeats:
     if len(kinds := sorted({f"{it.model} with batch {it.batch or 'varying'}" for it in results})) > 1:
         raise Unlike(f"these captures are of {' and of '.join(kinds)}; analyse those of the same work together")
     means = {
-        name: _mean(aligned(results, name, [str(k + 1) for k in range(len(results))]))
+        name: mean(aligned(results, name, [str(k + 1) for k in range(len(results))]))
         for name in UNITS
         if all(name in it.measured for it in results)
     }
@@ -69,8 +69,8 @@ def together(results: Sequence[Result]) -> Repeats:
     )
 
 
-def _mean(values: Sequence[Measured]) -> Measured:
-    """The mean of one value from each capture.
+def mean(values: Sequence[Measured]) -> Measured:
+    """The mean of one value from each capture, of two or more.
 
     What scatters within a capture makes the captures differ, too: the random parts of each give way to how the values
     scatter, s / sqrt(n) with n - 1 degrees of freedom (JCGM 100, 4.2.3), which holds what differs from start to start

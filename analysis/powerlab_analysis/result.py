@@ -1,6 +1,6 @@
 """What a run says: quantities, where they come from, what is wrong with it, and what does not count."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from powerlab_analysis.clocks import ClockComparison
@@ -100,7 +100,7 @@ class Result:
     model: str
     batch: int | None
     sample_rate: float | None
-    kept: tuple[WindowEnergy, ...]
+    kept: Sequence[WindowEnergy]
     dropped: tuple[DroppedWindow, ...]
     setup: Setup
     time_per_batch: Quantity | None = None

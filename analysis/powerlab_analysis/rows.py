@@ -1,9 +1,12 @@
 """Many objects of one kind in little memory."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import is_dataclass
-from typing import Any, TypeVar, get_type_hints, overload
+from typing import Any, Self, TypeVar, get_type_hints, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 Row = TypeVar("Row")
 
@@ -20,6 +23,14 @@ class Rows(Sequence[Row]):
     def __init__(self, kind: type[Row]) -> None:
         self._kind = kind
         self._columns = {name: _column(of) for name, of in get_type_hints(kind).items()}
+
+    @classmethod
+    def of(cls, kind: type[Row], rows: Iterable[Row]) -> Self:
+        """All of these."""
+        found = cls(kind)
+        for row in rows:
+            found.append(row)
+        return found
 
     def append(self, row: Row) -> None:
         """Add one behind the others."""
@@ -46,8 +57,23 @@ class Rows(Sequence[Row]):
         return map(self._kind, *self._columns.values())
 
 
+def field(rows: Sequence[Any], name: str) -> Sequence[Any]:
+    """One field of all rows; of `Rows`, which have it as a column, no row is made."""
+    return rows.column(name) if isinstance(rows, Rows) else [getattr(row, name) for row in rows]
+
+
+def numbers(rows: Sequence[Any], *names: str) -> NDArray[np.float64]:
+    """A number of each row [n], by the names of fields from the outermost to the innermost."""
+    found = rows
+    for name in names:
+        found = field(found, name)
+    return np.array(found, dtype=np.float64)
+
+
 class _Part(Sequence[Row]):
     """Some of the rows."""
+
+    __slots__ = ("_numbers", "_rows")
 
     def __init__(self, rows: Rows[Row], numbers: range) -> None:
         self._rows, self._numbers = rows, numbers

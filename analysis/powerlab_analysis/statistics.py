@@ -40,7 +40,7 @@ class Summary:
     interval: tuple[float, float] | None
 
 
-def summary(values: Sequence[float]) -> Summary:
+def summary(values: Sequence[float] | NDArray[np.float64]) -> Summary:
     """The summary of one value or more."""
     x = np.sort(np.asarray(values, dtype=np.float64))
     return Summary(

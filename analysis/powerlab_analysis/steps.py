@@ -15,9 +15,11 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from powerlab_analysis.integral import Integral
+from powerlab_analysis.measured import rectangular
 
 SIDES = (64, 48, 36, 27, 20, 15, 11, 8, 6)  # blocks looked at on either side of an edge, where so many are clear
 SIDE = SIDES[0]
+FEW_SIDES = np.array([max((few for few in SIDES if few <= it), default=0) for it in range(SIDE + 1)])
 FEWEST = 3  # blocks on either side, without which there is no level to step from
 FINEST = 4  # onsets a block in the first pass, so that a sharp step is near one of them
 MOST_ONSETS = 241  # tried in one pass
@@ -30,13 +32,17 @@ ENOUGH = 0.3  # of the uncertainty: the spacing of the onsets at which the passe
 WITHIN = 0.1  # of a sample: onsets need not lie closer
 CLOSER = 0.7  # of a pass: what the next one must be less than, in onsets or in blocks, to be worth it
 DOMINANT = 0.6  # share of a shape's evidence, above which its neighbours are too far from it to say what else could be
-ALIKE = 0.03  # of a length: shapes that differ by less are one
 REACHED = 3.0  # standard uncertainties that a closer look must reach
 INSIDE = 0.9  # of a look's reach: an onset further out is likely to lie outside
-KEPT_TEMPLATES = 12  # first passes are alike from record to record: 4 MB each at most
+# Looks are alike from record to record if their reach, in onsets, and the ends of their lengths, in parts of an octave,
+# are multiples of these; then templates need not be made anew.
+ALIKE_REACH, ALIKE_LENGTHS = 8, 8
+KEPT_TEMPLATES = 64  # of half a megabyte each, those of first passes some more
 SUPPORTED = 12.0  # by how much the logarithm of a shape's evidence may lie below the best one's
 WORTH = 20.0  # blocks: what is left open should span so many, to tell the shapes apart
-UNLIKE = 0.05  # of a ramp's mean delay: how well its onset is known at best, for real ramps have ripple and kinks
+# Of a ramp's mean delay: how far its onset may lie from where the likeliest shape has it, for real ramps have ripple
+# and kinks. A limit: ramps of 3 and 4 ms with both are off by up to 0.13 ms.
+UNLIKE = 0.05
 SMALLEST = 1e-9  # of the step's square: the least variance of a block, so that a trace without noise has a weight
 NO_STEP = 1e-6  # the square of a step of height 1, below which it is not in the blocks
 DYING = 0.1  # autocorrelation that no longer counts
@@ -131,51 +137,82 @@ class _Look:
         return self.reach * self.spacing
 
 
-def locate(integral: Integral, edges: Edges, search: float, block: float, passes: int = PASSES) -> Onsets:
-    """The onsets of edges that lie within +-`search` of where they are expected, looked for in blocks of `block` s.
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """What one look has found, from which a closer one goes on."""
+
+    found: Onsets
+    look: _Look
+    evidence: NDArray[np.float64]  # logarithms, of each shape
+
+
+def locate(integral: Integral, edges: Edges, search: float, block: float) -> Onsets:
+    """The onsets of edges that lie within +-`search` of where they are expected, looked for in blocks of `block` s."""
+    return closely(integral, edges, glance(integral, edges, search, block))
+
+
+def glance(integral: Integral, edges: Edges, search: float, block: float) -> Sight:
+    """A first look at edges that lie within +-`search` of where they are expected, in blocks of `block` s."""
+    finest = max(1, min(FINEST, int(MOST_ONSETS * block / (2 * search))))
+    reach = max(FEWEST, math.ceil(search / block * finest))
+    lengths = LENGTHS if reach <= MANY else FEWER_LENGTHS
+    return _pass(integral, edges, _Look(block, finest, reach, _shapes((0.4, 25.0), (1.0, 60.0), True, lengths)))
+
+
+def elsewhere(integral: Integral, edges: Edges, sight: Sight, search: float) -> Onsets:
+    """As `closely`, of edges that lie within +-`search` of where they are expected now, whatever was found before."""
+    again = _pass(integral, edges, _closer(sight.look, search, sight.evidence, integral.interval))
+    return closely(integral, edges, again)
+
+
+def closely(integral: Integral, edges: Edges, sight: Sight) -> Onsets:
+    """The onsets of edges after a first look.
 
     Each pass looks more closely at what the one before has left open: onsets, shapes, and the blocks that tell them
     apart.
     """
-    finest = max(1, min(FINEST, int(MOST_ONSETS * block / (2 * search))))
-    reach = max(FEWEST, math.ceil(search / block * finest))
-    lengths = LENGTHS if reach <= MANY else FEWER_LENGTHS
-    look = _Look(block, finest, reach, _shapes((0.4, 25.0), (1.0, 60.0), sharp=True, number=lengths))
-    found, logs = _pass(integral, edges, look)
-    for _ in range(passes - 1):
+    found = sight.found
+    for _ in range(PASSES - 1):
+        look = sight.look
         seen = np.isfinite(found.u)
         if not seen.any():
             break
-        u = float(np.median(found.u[seen]))
-        closer = _closer(look, u, found.shape, logs, integral.interval)
-        known = look.spacing <= max(ENOUGH * u, WITHIN * integral.interval) or closer.search > CLOSER * look.search
-        if known and _told(look, logs) and closer.block > CLOSER * look.block:
+        u = _middle(found.u[seen])
+        search = min(look.search, 4 * look.spacing + 5 * u + 3 * found.shape)
+        closer = _closer(look, search, sight.evidence, integral.interval)
+        least = math.hypot(u, _unlike(sight))  # closer than this is of no use
+        known = look.spacing <= max(ENOUGH * least, WITHIN * integral.interval) or closer.search > CLOSER * look.search
+        if closer == look or (known and _told(sight) and closer.block > CLOSER * look.block):
             break
         moved = found.times - edges.times
-        look, edges = closer, edges.at(edges.times + np.where(seen, moved, np.median(moved[seen])))
-        near, logs = _pass(integral, edges, look)
+        edges = edges.at(edges.times + np.where(seen, moved, _middle(moved[seen])))
+        sight = _pass(integral, edges, closer)
+        near = sight.found
         # An edge that is known less well than the others may lie where the closer look does not reach.
-        outside = np.isnan(near.u) | (np.abs(near.times - edges.times) > INSIDE * look.search)
-        wide = seen & ((REACHED * found.u > look.search) | outside)
+        outside = np.isnan(near.u) | (np.abs(near.times - edges.times) > INSIDE * closer.search)
+        wide = seen & ((REACHED * found.u > closer.search) | outside)
         found = Onsets(np.where(wide, found.times, near.times), np.where(wide, found.u, near.u), near.shape)
     return found
 
 
-def _told(look: _Look, logs: NDArray[np.float64]) -> bool:
-    """Whether the shapes lie so close together that the best is no better than chance, from their evidence [shapes]."""
-    best = int(logs.argmax())
-    share = 1 / float(np.exp(logs - logs[best]).sum())
-    lengths = [it.length for it in look.shapes if it.kind == look.shapes[best].kind]
-    near = min(
-        (abs(it / look.shapes[best].length - 1) for it in lengths if it != look.shapes[best].length), default=0.0
-    )
-    return share < DOMINANT or near < ALIKE
+def _told(sight: Sight) -> bool:
+    """Whether the shapes lie so close together that several could be, or that the next ones are as good as alike."""
+    best = int(sight.evidence.argmax())
+    share = 1 / float(np.exp(sight.evidence - sight.evidence[best]).sum())
+    likely = sight.look.shapes[best]
+    lengths = [it.length for it in sight.look.shapes if it.kind == likely.kind]
+    near = min((abs(it / likely.length - 1) for it in lengths if it != likely.length), default=0.0)
+    return share < DOMINANT or near < 2 * UNLIKE  # the truth then lies within UNLIKE
 
 
-def _closer(look: _Look, u: float, shape: float, logs: NDArray[np.float64], interval: float) -> _Look:
-    """What is left to look at, from the logarithms of the shapes' evidence [shapes]."""
+def _unlike(sight: Sight) -> float:
+    """How well the onset is known at best (s), for no ramp is quite the shape with most evidence."""
+    return rectangular(UNLIKE * sight.look.shapes[int(sight.evidence.argmax())].delay * sight.look.block)
+
+
+def _closer(look: _Look, search: float, logs: NDArray[np.float64], interval: float) -> _Look:
+    """What is left to look at within +-`search` s, from the logarithms of the shapes' evidence [shapes]."""
     supported = [it for it, log in zip(look.shapes, logs.tolist(), strict=True) if log > logs.max() - SUPPORTED]
-    search = min(look.search, 4 * look.spacing + 5 * u + 3 * shape)
     block = max(search, *(it.span * look.block for it in supported)) / WORTH
     block = min(max(block, interval), look.block)
     ranges = []
@@ -188,32 +225,45 @@ def _closer(look: _Look, u: float, shape: float, logs: NDArray[np.float64], inte
         ranges.append((low, high * look.block / block))
     sharp = any(it.kind == "sharp" for it in supported)
     finest = min(max(1, round(LATER_ONSETS * block / (2 * search))), MOST_IN_BLOCK)
-    return _Look(block, finest, max(1, math.ceil(search / block * finest)), _shapes(*ranges, sharp=sharp))
+    return _Look(
+        block,
+        finest,
+        ALIKE_REACH * math.ceil(search / block * finest / ALIKE_REACH),
+        _shapes(ranges[0], ranges[1], sharp),
+    )
 
 
 def _shapes(
-    exponential: tuple[float, float], straight: tuple[float, float], *, sharp: bool, number: int = LENGTHS
+    exponential: tuple[float, float],
+    straight: tuple[float, float],
+    sharp: bool,
+    number: int = LENGTHS,
 ) -> tuple[_Shape, ...]:
     """Ramps of so many lengths in each of these ranges, none where one ends at 0, and a sharp one."""
     shapes = [_Shape("sharp")] if sharp else []
     for kind, (first, last) in (("exponential", exponential), ("straight", straight)):
         if last > 0:
-            shapes += [_Shape(kind, length) for length in np.geomspace(min(first, last), last, number).tolist()]
+            low = math.floor(ALIKE_LENGTHS * math.log2(min(first, last)))
+            high = max(math.ceil(ALIKE_LENGTHS * math.log2(last)), low + 1)
+            each = (high - low) / (number - 1) / ALIKE_LENGTHS
+            shapes += [_Shape(kind, 2 ** (low / ALIKE_LENGTHS + k * each)) for k in range(number)]
     return tuple(shapes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Templates:
-    """Steps from 0 to 1 of each onset and shape in blocks [onsets, shapes, blocks].
+    """Steps from 0 to 1 of each onset and shape in blocks [blocks, onsets x shapes].
 
-    `norm` [onsets, shapes] are their squares around their means. `slopes` [onsets, blocks] are levels that rise up to
-    the onset, of norm 1, and `common` [onsets, shapes] the products of steps and slopes.
+    `weight` [onsets, shapes] are the inverse squares of steps around their means, 0 for a step that is not in the
+    blocks. `slopes` [blocks, onsets] are levels that rise up to the onset, of norm 1, `common` [onsets, shapes] the
+    products of steps and slopes, and `sloped` [onsets, shapes] the inverse squares of steps less their slopes.
     """
 
     steps: NDArray[np.float64]
-    norm: NDArray[np.float64]
+    weight: NDArray[np.float64]
     slopes: NDArray[np.float64]
     common: NDArray[np.float64]
+    sloped: NDArray[np.float64]
 
 
 @lru_cache(KEPT_TEMPLATES)
@@ -231,42 +281,46 @@ def _templates(look: _Look, before: int, after: int) -> _Templates:
     slopes -= slopes.mean(axis=1, keepdims=True)
     slopes /= np.linalg.norm(slopes, axis=1, keepdims=True)
     norm = np.einsum("osm,osm->os", steps, steps) - np.square(steps.sum(axis=2)) / blocks
-    return _Templates(steps, norm, slopes, (steps @ slopes[:, :, None])[:, :, 0])
+    common = (steps @ slopes[:, :, None])[:, :, 0]
+    flat = np.ascontiguousarray(steps.reshape(-1, blocks).T)
+    return _Templates(flat, _inverse(norm), np.ascontiguousarray(slopes.T), common, _inverse(norm - np.square(common)))
 
 
-def _pass(integral: Integral, edges: Edges, look: _Look) -> tuple[Onsets, NDArray[np.float64]]:
-    """One look at all edges; their onsets, and the logarithms of the shapes' evidence [shapes]."""
+def _inverse(norm: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = 1 / np.where(norm > NO_STEP, norm, np.inf)
+    return found
+
+
+def _pass(integral: Integral, edges: Edges, look: _Look) -> Sight:
+    """One look at all edges."""
     edges = edges.within(integral)
     bounds = np.arange(-SIDE, SIDE + 1, dtype=np.float64) * look.block
-    heights = integral.means(edges.times[:, None] + bounds) * edges.sign
+    heights = np.diff(integral.at(edges.times[:, None] + bounds)) * (edges.sign / look.block)
     least = FEWEST + look.reach / look.finest
-    sides = [
-        (_blocks(before / look.block, least), _blocks(after / look.block, least))
-        if min(before, after) >= least * look.block
-        else None
-        for before, after in zip(edges.before.tolist(), edges.after.tolist(), strict=True)
-    ]
+    seen = np.minimum(edges.before, edges.after) >= least * look.block
+    if not seen.any():
+        unknown = np.full(len(seen), np.nan)
+        return Sight(Onsets(unknown, unknown, 0.0), look, np.zeros(len(look.shapes)))
+    heights = heights[seen]
+    before, after = (_blocks(it[seen] / look.block, least) for it in (edges.before, edges.after))
     alike = replace(look, block=1.0)
-    costs = np.full((len(sides), 2 * look.reach + 1, 2 * len(look.shapes)), np.nan)
+    fits = np.empty((len(heights), 2 * look.reach + 1, 2 * len(look.shapes)))
     noise = _Noise()
-    for side in {it for it in sides if it is not None}:
-        rows = [k for k, it in enumerate(sides) if it == side]
+    kinds = before * (SIDE + 1) + after
+    for kind in set(kinds.tolist()):
+        rows = kinds == kind
+        side = divmod(kind, SIDE + 1)
         span = slice(SIDE - side[0], SIDE + side[1])
         part = heights[rows, span]
         part -= part.mean(axis=1, keepdims=True)
         templates = _templates(alike, *side)
-        costs[rows] = found = _costs(part, templates)
+        fits[rows] = found = _costs(part, templates)
         noise.add(part, found, templates, span)
-    seen = np.isfinite(costs[:, 0, 0])
-    if not seen.any():
-        unknown = np.full(len(seen), np.nan)
-        return Onsets(unknown, unknown, 0.0), np.zeros(len(look.shapes))
-    fits = costs[seen] / (-2 * noise.variance)
+    fits /= -2 * noise.variance
     # A slope is one more number to fit: it must explain more than chance would (Schwarz).
-    lengths = np.array([sum(it) for it in sides if it is not None], dtype=np.float64)
-    fits[..., len(look.shapes) :] -= np.log(lengths)[:, None, None] / 2
+    fits[..., len(look.shapes) :] -= np.log(before + after)[:, None, None] / 2
     onsets, evidence = _posterior(edges.times, look, fits, seen, noise.alike)
-    return onsets, np.logaddexp(*evidence.reshape(2, -1))
+    return Sight(onsets, look, np.logaddexp(*evidence.reshape(2, -1)))
 
 
 def _belief(shapes: tuple[_Shape, ...]) -> NDArray[np.float64]:
@@ -274,9 +328,11 @@ def _belief(shapes: tuple[_Shape, ...]) -> NDArray[np.float64]:
     return np.array([math.log(max(len(shapes) - 1, 1)) if it.kind == "sharp" else 0.0 for it in shapes])
 
 
-def _blocks(clear: float, least: float) -> int:
+def _blocks(clear: NDArray[np.float64], least: float) -> NDArray[np.int64]:
     """How many blocks of the clear ones to look at: one of few numbers, so that many edges are looked at together."""
-    return next((it for it in SIDES if least <= it <= clear), min(int(clear), SIDE))
+    whole = np.minimum(clear, SIDE).astype(np.int64)
+    few = FEW_SIDES[whole]
+    return np.where(few >= least, few, whole)
 
 
 def _posterior(
@@ -299,11 +355,18 @@ def _posterior(
     common = (means - centre[:, None]).mean(axis=0)
     found, u = np.full(len(times), np.nan), np.full(len(times), np.nan)
     found[seen] = times[seen] + centre
-    u[seen] = np.sqrt(np.maximum(variances, 0.0) @ share + look.spacing**2 / 12)
+    u[seen] = own = np.sqrt(np.maximum(variances, 0.0) @ share + look.spacing**2 / 12)
     # No ramp is quite one of these shapes.
     delay = float(share @ np.tile([it.delay * look.block for it in look.shapes], 2))
-    shared = math.sqrt(alike) * float(np.median(u[seen]))
-    return Onsets(found, u, math.hypot(float(np.sqrt(share @ common**2)), shared, UNLIKE * delay)), together
+    shared = math.sqrt(alike) * _middle(own)
+    return Onsets(
+        found, u, math.hypot(float(np.sqrt(share @ common**2)), shared, rectangular(UNLIKE * delay))
+    ), together
+
+
+def _middle(values: NDArray[np.float64]) -> float:
+    """The median of values without NaN, the upper one of two: of a few, much faster than numpy's."""
+    return float(np.sort(values)[len(values) // 2])
 
 
 def _costs(heights: NDArray[np.float64], templates: _Templates) -> NDArray[np.float64]:
@@ -312,19 +375,21 @@ def _costs(heights: NDArray[np.float64], templates: _Templates) -> NDArray[np.fl
     [edges, onsets, 2 shapes]. Fitted are the level and the step, which must go up; and for the second half of the
     shapes a slope of the level before the onset, as where the edge before has not died away yet.
     """
-    blocks = heights.shape[1]
-    square = np.square(heights).sum(axis=1)[:, None, None]
-    along = (heights @ templates.steps.reshape(-1, blocks).T).reshape(len(heights), *templates.norm.shape)
-    down = (heights @ templates.slopes.T)[:, :, None]
-    flat = square - _explained(along, templates.norm)
-    rest = templates.norm - np.square(templates.common)
-    sloped = square - np.square(down) - _explained(along - down * templates.common, rest)
-    return np.concatenate([flat, sloped], axis=2)
+    number, shapes = len(heights), templates.weight.shape[1]
+    along = (heights @ templates.steps).reshape(number, -1, shapes)
+    down = (heights @ templates.slopes)[:, :, None]
+    costs = np.empty((number, along.shape[1], 2 * shapes))
+    costs[..., :shapes] = _explained(along, templates.weight)
+    costs[..., shapes:] = _explained(along - down * templates.common, templates.sloped) + np.square(down)
+    found: NDArray[np.float64] = np.square(heights).sum(axis=1)[:, None, None] - costs
+    return found
 
 
-def _explained(along: NDArray[np.float64], norm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What a step explains of the squares if it goes up: its product with the blocks, and its own square."""
-    found: NDArray[np.float64] = np.square(np.maximum(along, 0.0)) / np.where(norm > NO_STEP, norm, np.inf)
+def _explained(along: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What a step explains of the squares if it goes up: its product with the blocks, and its own inverse square."""
+    found = np.maximum(along, 0.0)
+    found *= found
+    found *= weight
     return found
 
 
@@ -347,9 +412,10 @@ class _Noise:
         self.squares += float(flat[np.arange(number), best].sum())
         self.freedom += number * max(blocks - 4, 1)
         onset, shape = np.divmod(best, costs.shape[2])
-        shape %= templates.norm.shape[1]
-        steps, norm = templates.steps[onset, shape], templates.norm[onset, shape]
-        height = np.einsum("jm,jm->j", heights, steps) / np.where(norm > 0, norm, np.inf)
+        shapes = templates.weight.shape[1]
+        shape %= shapes
+        steps = templates.steps[:, onset * shapes + shape].T
+        height = (heights * steps).sum(axis=1) * templates.weight[onset, shape]
         rest = heights - height[:, None] * (steps - steps.mean(axis=1, keepdims=True))
         self.swing = max(self.swing, float(np.ptp(heights, axis=1).max()) ** 2)
         self.sums[span] += rest.sum(axis=0)

@@ -49,8 +49,8 @@ def stretch(record: Record, window: Window | None = None, edges: EdgeUncertainty
     TraceError
         The window reaches beyond the record, or holds no sample.
     """
-    trace = record.current if window is None else record.current.cut(window)
-    codes = trace.codes
+    trace = record.current
+    codes = trace.codes if window is None else trace.codes[trace.span_of(window)]
     mean = int(codes.sum(dtype=np.int64)) / len(codes)
     return Stretch(
         samples=len(codes),
@@ -69,11 +69,10 @@ def stretch(record: Record, window: Window | None = None, edges: EdgeUncertainty
 
 def _climb(record: Record, window: Window, shift: float) -> float:
     """Current around the stop less current around the start, each the mean of what a shift may take in or leave out."""
-    reach = max(shift, record.current.interval)
+    trace = record.current
+    reach = max(shift, trace.interval)
     level = []
     for edge in (window.start, window.stop):
-        near = record.current.cut(
-            Window(max(edge - reach, record.current.start), min(edge + reach, record.current.stop))
-        )
-        level.append(float(near.codes.mean()) * near.scale)
-    return level[1] - level[0]
+        near = trace.codes[trace.span_of(Window(max(edge - reach, trace.start), min(edge + reach, trace.stop)))]
+        level.append(int(near.sum(dtype=np.int64)) / len(near))
+    return (level[1] - level[0]) * trace.scale

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from powerlab_analysis.measured import Measured
-from powerlab_analysis.model import WINDOW_EDGES, Model
+from powerlab_analysis.model import WINDOW_EDGES, Model, seconds_of
 from powerlab_analysis.quantity import prefixed
+from powerlab_analysis.rows import field
+from powerlab_analysis.rows import numbers as numbers_of
 from powerlab_analysis.statistics import Change, change, outliers
 from powerlab_analysis.survey import Cut
 from powerlab_analysis.verdict import OF_WINDOWS, Effect, Verdict, numbers
@@ -30,7 +32,7 @@ def _short(cuts: Sequence[Cut], measured: Mapping[str, Measured]) -> Iterator[Ve
     edges = [part for source, part in time.parts.items() if source.name.startswith(WINDOW_EDGES.name)]
     relative = 2 * math.hypot(*edges) / time.value
     if relative > EDGES:
-        shortest = min(cut.stretch.seconds for cut in cuts)
+        shortest = float(seconds_of(field(cuts, "stretch")).min())
         yield Verdict(
             name="short-windows",
             effect=Effect.FLAG,
@@ -44,14 +46,14 @@ def _short(cuts: Sequence[Cut], measured: Mapping[str, Measured]) -> Iterator[Ve
 
 def _repeats(cuts: Sequence[Cut], model: Model) -> Iterator[Verdict]:
     """On windows of one kind that stand apart from the others, or whose level changes."""
-    if not cuts or len({cut.aligned.host.images for cut in cuts}) > 1:
+    hosts, stretches = field(field(cuts, "aligned"), "host"), field(cuts, "stretch")
+    images = numbers_of(hosts, "images")
+    if not cuts or (images != images[0]).any():
         return  # windows of unlike batches may differ
-    times = [cut.stretch.seconds / cut.aligned.host.images for cut in cuts]
-    powers = [
-        float(energy) / cut.stretch.seconds
-        for energy, cut in zip(model.energies([cut.stretch for cut in cuts]), cuts, strict=True)
-    ]
-    indices = [cut.aligned.host.index for cut in cuts]
+    seconds = seconds_of(stretches)
+    times = (seconds / images).tolist()
+    powers = (model.energies(stretches) / seconds).tolist()
+    indices = field(hosts, "index")
     changes = [it if it is not None and abs(it.relative) > SETTLED else None for it in map(change, (powers, times))]
     changed = [it.at for it in changes if it is not None]
     # The smaller part is said to differ by this one verdict, not window by window as well.

@@ -58,7 +58,7 @@ def command(
     else:
         reports = [_report(path, options, protocol, budget) for path in files]
     if as_json:
-        objects = [it.content for it in reports]
+        objects = [it.content() for it in reports]
         click.echo(json.dumps(objects[0] if len(objects) == 1 else objects, allow_nan=False))
     else:
         for it in reports:

@@ -142,6 +142,27 @@ def test_windows_that_share_a_pulse_are_named(bench):
     assert reasons(found) == {1: MERGED, 2: MERGED}
 
 
+@pytest.mark.parametrize("shared", [0, 1])
+def test_of_three_windows_two_that_share_a_pulse_are_named(bench, shared):
+    spans = SPANS[:3]
+    pieces = [*spans[:shared], (spans[shared][0], spans[shared + 1][1]), *spans[shared + 2 :]]
+    found = align(recorded(bench, pieces, 0.8), HOSTS[:3], 3)
+    assert reasons(found) == {shared: MERGED, shared + 1: MERGED}
+    assert len(kept_starts(found)) == 1
+
+
+def test_coarse_samples_of_the_marker_are_no_step_of_the_hosts_clock(bench):
+    """Host and marker may differ by the host's latency and by a sample besides."""
+    spans = [(0.0502 + 0.01 * k, 0.0518 + 0.01 * k) for k in range(8)]
+    high = np.zeros(80, bool)
+    for start, stop in spans:
+        high[round(start / 2e-3 + 0.5) : round(stop / 2e-3 + 0.5)] = True  # samples of 2 ms
+    record = recorded(bench, [], 0.16)
+    record = replace(record, marker=replace(bench.marker(high), interval=2e-3))
+    found = align(record, [host(k, *span) for k, span in enumerate(spans)], 3)
+    assert found.note == ""
+
+
 @pytest.mark.parametrize("step", [0.02, -0.02, 0.3])
 def test_a_step_of_the_hosts_clock_costs_no_window_between_which_it_came(bench, step):
     late = [*HOSTS[:2], *(host(k, start + step, stop + step) for k, (start, stop) in list(enumerate(SPANS))[2:])]

@@ -52,6 +52,15 @@ def test_the_uncertainty_knows_how_coarse_the_samples_are():
     assert found.slope_uncertainty == pytest.approx(0.012 / np.sqrt(12) / np.sqrt(((host - 1) ** 2).sum()), rel=1e-3)
 
 
+def test_times_of_another_machine_s_clock_are_known_no_better_than_their_tie():
+    host = np.linspace(0, 2, 9)
+    plain, tied, closely = (compare([(host, host)], host_u=it) for it in (0.0, 1e-3, HOST_JITTER / 2))
+    assert plain is not None
+    assert tied is not None
+    assert tied.slope_uncertainty == pytest.approx(plain.slope_uncertainty * 1e-3 / HOST_JITTER)
+    assert closely == plain
+
+
 @pytest.mark.parametrize("host", [[], [0.3]])
 def test_a_single_window_says_nothing_of_clocks(host):
     assert compare([(np.array(host), np.array(host))]) is None

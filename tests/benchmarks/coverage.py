@@ -3,9 +3,9 @@
     python tests/benchmarks/coverage.py [--benches 2000] [--seed 0] [--jobs 2] [--terms]
 
 Captures two runs on each of as many simulated benches in virtual time. A bench has its own gains, offsets, drift,
-noise, time base, lead, turns, screen and alignment, is zeroed before each run, once or not at all, and calibrated or
-not; its runs have their own windows and are minutes to an hour away from their zero. The errors are drawn from within
-the limits of the data sheets: the same distributions that the budget supposes.
+noise, time base, lead, turns, screen and alignment, is zeroed before each run, once, twice or not at all, and
+calibrated or not; its runs have their own windows and are minutes to an hour away from their zero. The errors are drawn
+from within the limits of the data sheets: the same distributions that the budget supposes.
 
 The true value is what the work costs in the long run, window for window: the spread over windows is an error, too. It
 is computed from the board's own physics without the scatter of its batches.
@@ -64,6 +64,7 @@ PAUSE = 0.04  # s between windows: ten time constants of the board's ramps
 SPREAD = 0.02  # of the windows' lengths, half-width
 # s between a zero or a calibration and the windows. A zero holds for an hour.
 SOONEST, LATEST = 300.0, 3300.0
+ZEROS = {"once": 1, "twice": 2}  # before the runs
 
 # [marker] and the rest of bench.toml by alignment.
 WIRING = {
@@ -79,7 +80,7 @@ class Case:
 
     seed: int
     alignment: str
-    zero: str  # "before each run", "once" or "never"
+    zero: str  # "before each run", "once", "twice" (the second one counts, and both say how far it moved) or "never"
     calibrated: bool
     turns: int
     auto: bool
@@ -95,7 +96,7 @@ class Case:
         return cls(
             seed=seed,
             alignment=draw.choice(list(WIRING)),
-            zero=draw.choice(["before each run", "once", "never", "never"]),
+            zero=draw.choice(["before each run", "once", "twice", "never", "never"]),
             calibrated=draw.random() < 0.5,
             turns=draw.choice([1, 1, 5]),
             auto=draw.random() < 0.5,
@@ -256,7 +257,9 @@ def _prepared(case: Case, sim: SimulatedBench, wire: Wire, clock: VirtualClock) 
     """The bench before the first run: zeroed, switched on and calibrated as the case says; and when that was, in s."""
     text, origin = case.text(sim, 0.5), 0.0
     with Bench(BenchFile.parse(text, "bench.toml"), text, clock=clock) as bench:
-        if case.zero == "once":
+        for k in range(ZEROS.get(case.zero, 0)):
+            if k:
+                clock.sleep(case.away[0])
             bench.set_up_scope()
             bench.calibration = bench.calibration.with_zero(zero_entry(bench, seconds=0.3))
             origin = clock.now() * 1e-9

@@ -45,7 +45,7 @@ OPENING = 1.0  # s, for a whole process
 MEMORY = 300e6  # bytes
 SUMMING = 1e-3  # s
 APPENDING = 5e-3  # s, beside an fsync
-LONG, SHORT = 10**8, 2.5  # samples from which on a range is to be as fast as with JLS, and how much slower before
+LONG, SHORT = 10**7, 2.0  # samples from which on a range is to be as fast as with JLS, and how much slower before
 PACKED = 1.1  # of the best that plain HDF5 can do
 ROOT = Path(__file__).parents[2]
 
@@ -76,6 +76,19 @@ def cold(*arguments: str) -> Cold:
         stdout=subprocess.PIPE, check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     return Cold(*json.loads(done.stdout))
+
+
+def is_loaded() -> bool:
+    """Whether the processors have much other work, so that the best of several goes is what counts."""
+    return os.getloadavg()[0] > (os.cpu_count() or 1) / 2
+
+
+def read(path: Path, share: float) -> None:
+    """Read the first part of a file, so that it is in the system's memory."""
+    left = int(path.stat().st_size * share)
+    with path.open("rb") as file:
+        while left > 0 and (part := file.read(1 << 24)):
+            left -= len(part)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +125,7 @@ def test_show_and_the_first_plot(path: Path) -> None:
         "matplotlib": ("-c", "import h5py, matplotlib.figure, matplotlib.backends.backend_agg"),
     }
     found: dict[str, list[Cold]] = {name: [] for name in jobs}
-    loaded = os.getloadavg()[0] > (os.cpu_count() or 1) / 2
+    loaded = is_loaded()
     for _ in range(9):
         for name, arguments in jobs.items():
             picture.unlink(missing_ok=True)
@@ -180,6 +193,7 @@ def test_appending_beside_an_fsync(tmp_path: Path) -> None:
     writer.describe(PROVENANCE, CHAIN, SUPPLY)
     journal, plain = next(tmp_path.glob("*.journal")), (tmp_path / "plain").open("wb", buffering=0)
     costs, synced = [], []
+    loaded = is_loaded()
     for index in range(200):
         found, windows = made[index % WARM]
         found = replace(found, index=index)
@@ -195,13 +209,15 @@ def test_appending_beside_an_fsync(tmp_path: Path) -> None:
         costs.append(taken)
     plain.close()
     writer.abandon()
+    beside = float(np.median(costs) - np.median(synced))
     append, sync = (np.median(np.reshape(it, (5, 40)), axis=1) for it in (costs, synced))
-    beside = float((append - sync).min())
+    best = float((append - sync).min())
     print(
-        f"\nappending a record of {SAMPLES} samples: median {np.median(append) * 1e3:.1f} ms, a write and fsync of as "
-        f"many bytes {np.median(sync) * 1e3:.1f} ms; beside it, best of five goes of 40: {beside * 1e3:.1f} ms"
+        f"\nappending a record of {SAMPLES} samples: median {np.median(costs) * 1e3:.1f} ms, a write and fsync of as "
+        f"many bytes {np.median(synced) * 1e3:.1f} ms; beside it {beside * 1e3:.1f} ms, best of five goes of 40 "
+        f"{best * 1e3:.1f} ms"
     )
-    assert beside < APPENDING
+    assert (best if loaded else beside) < APPENDING
 
 
 def plain_sizes(folder: Path, codes: np.ndarray) -> dict[str, int]:
@@ -297,7 +313,9 @@ def test_statistics_of_ranges_beside_jls(path: Path, run: StoredRun, tmp_path: P
             found = reader.fsr_statistics(1, first, length, 1)
             return time.perf_counter() - started, found[0]
 
-        for place in range(0, COMPARED, 10):  # both warm
+        for file, share in ((path, COMPARED / RECORDS), (peer, 1.0)):  # both warm
+            read(file, share)
+        for place in range(0, COMPARED, 100):
             ours(place * SAMPLES + 1000, SAMPLES // 2), theirs(place * SAMPLES + 1000, SAMPLES // 2)
         print(
             f"\nstatistics of ranges beside JLS ({COMPARED / HOUR:g} h, written in {wrote:.0f} s, "
@@ -315,10 +333,11 @@ def test_statistics_of_ranges_beside_jls(path: Path, run: StoredRun, tmp_path: P
                 mean, _, least, largest = (float(it) * trace.scale + trace.offset for it in other)
                 assert (mine.least, mine.largest) == pytest.approx((least, largest), abs=1e-9)
                 assert mine.mean == pytest.approx(mean, abs=1e-6)
-            mine_us, theirs_us = (statistics.quantiles(it, n=4)[0] * 1e6 for it in times)
+            mine_us, theirs_us = (statistics.median(it) * 1e6 for it in times)
             ratios[length] = mine_us / theirs_us
             print(f"  {length:.0e} samples: {mine_us:.0f} us, JLS {theirs_us:.0f} us, ratio {ratios[length]:.2f}")
-    # JLS does not pack its samples: what its file is larger by, it saves where a look is at little else.
+    # JLS does not pack its samples, which makes its file 2.3 times as large: what it takes to inflate one chunk or two
+    # is all that a short range costs more. Its statistics have a standard deviation besides.
     assert all(ratio <= (1 if length >= LONG else SHORT) for length, ratio in ratios.items())
 
 

@@ -1,8 +1,7 @@
 """Blocks of samples: least, largest and exact sum of each, to see and sum a long trace without reading all of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +11,7 @@ COARSE = 2048  # samples in a block of the second level; the record as a whole i
 LEVELS = (BLOCK, COARSE)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Blocks:
+class Blocks(NamedTuple):
     """A row of codes in blocks of `size` samples, the last one what is left over.
 
     `least` and `largest` [b] have the codes' type, `total` [b] is the exact sum as int64.
@@ -50,8 +48,7 @@ def blocks_of(codes: NDArray[np.integer[Any]], size: int = BLOCK) -> Blocks:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(NamedTuple):
     """Some codes in four numbers, all exact."""
 
     samples: int
@@ -65,8 +62,7 @@ class Sums:
         return Statistics(self.samples, mean, self.least * scale + offset, self.largest * scale + offset)
 
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
+class Statistics(NamedTuple):
     """Some samples in four numbers; mean, least and largest in their unit."""
 
     samples: int
@@ -84,29 +80,38 @@ def together(parts: Sequence[Statistics]) -> Statistics:
     return Statistics(samples, mean, min(it.least for it in parts), max(it.largest for it in parts))
 
 
-def sums_of(span: slice, codes: Callable[[slice], NDArray[np.integer[Any]]], blocks: Blocks, samples: int) -> Sums:
+def sums_of(
+    span: slice, codes: Callable[[Sequence[slice]], NDArray[np.integer[Any]]], blocks: Blocks, samples: int
+) -> Sums:
     """Those of the codes in `span`: whole blocks as they are, only the ends from the codes themselves.
 
-    `span` is not empty; `codes` hands out a part of the row of so many `samples` that `blocks` are of.
+    `span` is not empty; `codes` hands out one part or two, put together, of the row of so many `samples` that `blocks`
+    are of.
     """
     size = blocks.size
     first, last = -(-span.start // size), span.stop // size
     if span.stop == samples:  # what is left over is a block, too
         last = len(blocks.total)
     if first >= last:
-        ends = [codes(span)]
+        ends = [span]
     else:
-        ends = [
-            codes(end)
-            for end in (slice(span.start, first * size), slice(last * size, span.stop))
-            if end.start < end.stop
-        ]
+        ends = [it for it in (slice(span.start, first * size), slice(last * size, span.stop)) if it.start < it.stop]
+    inside = codes(ends) if ends else None
+    whole = slice(first, last)
+    if inside is None:
+        return _sums(span, blocks.total[whole], blocks.least[whole], blocks.largest[whole])
+    found = _sums(span, inside, inside, inside)
+    if first >= last:
+        return found
+    more = _sums(span, blocks.total[whole], blocks.least[whole], blocks.largest[whole])
+    return Sums(found.samples, found.total + more.total, min(found.least, more.least), max(found.largest, more.largest))
+
+
+def _sums(span: slice, total: NDArray[Any], least: NDArray[Any], largest: NDArray[Any]) -> Sums:
     # ufuncs in place of methods: these parts are so short that a method's detour is half of the time.
-    totals = [int(np.add.reduce(end, dtype=np.int64)) for end in ends]
-    leasts = [int(np.minimum.reduce(end)) for end in ends]
-    largests = [int(np.maximum.reduce(end)) for end in ends]
-    if first < last:
-        totals.append(int(np.add.reduce(blocks.total[first:last])))
-        leasts.append(int(np.minimum.reduce(blocks.least[first:last])))
-        largests.append(int(np.maximum.reduce(blocks.largest[first:last])))
-    return Sums(span.stop - span.start, sum(totals), min(leasts), max(largests))
+    return Sums(
+        span.stop - span.start,
+        int(np.add.reduce(total, dtype=np.int64)),
+        int(np.minimum.reduce(least)),
+        int(np.maximum.reduce(largest)),
+    )

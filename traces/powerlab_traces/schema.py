@@ -60,13 +60,17 @@ TIME: Final = "time"  # s after the trigger [n]: of the first record; see `start
 MARKER: Final = "marker"  # bytes [rows, m], bit d is digital input Dd
 MARKER_TIME: Final = "marker_time"  # packed like a trace [m]
 RECORD: Final = "record"  # number of the record in each row [rows]
+PLACES: Final = "current_places"  # group: where the chunks of the current lie in the file [rows, chunks]
 BLOCKS: Final = "blocks_{}"  # group: least, largest and exact sum of each block of that many samples [rows, blocks]
+
+BYTE: Final = "byte"  # where a chunk begins
 
 # a trace
 INTERVAL: Final = "interval_s"
 SCALE: Final = "scale_factor"
 OFFSET: Final = "add_offset"
 UNIT: Final = "units"
+OWN_UNIT: Final = "unit"  # the same as a text of fixed length: see `store.columns.put`
 
 # columns
 START_NS: Final = "start_ns"
@@ -116,7 +120,7 @@ ROLE: Final = "role"
 SAMPLES: Final = "samples"
 TIMES: Final = "times"  # dataset with the time of each sample; empty where they are even
 STOP: Final = "stop_s"
-SIZE: Final = "size"
+SIZE: Final = "size"  # bytes
 LACKING: Final = "lacking"
 WHY: Final = "why"
 OPTION: Final = "option"

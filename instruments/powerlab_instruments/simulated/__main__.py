@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import NoReturn
 
 from powerlab_instruments.simulated.bench import SimulatedBench
+from powerlab_instruments.simulated.board import ACTIVE_POWER, IDLE_POWER, RAMP_UP
 from powerlab_instruments.simulated.faults import Fault
 from powerlab_instruments.simulated.portmapper import WELL_KNOWN_PORT
 from powerlab_traces.errors import PowerlabError
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         description="A simulated bench on loopback; prints its resources as one JSON line.",
     )
     parser.add_argument("--seed", type=int, default=0, help="decides every error of the instruments")
+    parser.add_argument("--session", type=int, default=0, help="another one has other noise on the same bench")
     parser.add_argument("--memory", type=int, default=1_000_000, help="the scope's memory in samples")
     parser.add_argument("--model", default="MSO-X 2024A", help="the scope's model")
     parser.add_argument("--supply-model", default="E3645A", help="the supply's model")
@@ -35,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--sensitivity", type=float, choices=(0.1, 0.01), default=0.1, help="of the probe, V/A")
     parser.add_argument("--turns", type=int, default=1, help="of the lead through the probe")
     parser.add_argument("--lead-resistance", type=float, default=0.0, help="ohm, 0 with remote sense")
+    parser.add_argument("--idle-power", type=float, default=IDLE_POWER, help="W that the board draws at rest")
+    parser.add_argument("--active-power", type=float, default=ACTIVE_POWER, help="W above that while a batch runs")
+    parser.add_argument("--ramp", type=float, default=RAMP_UP, help="s, time constant of the board's power")
     parser.add_argument("--scope-port", type=int, default=0, help="0 takes any free port")
     parser.add_argument("--adapter-port", type=int, default=0)
     parser.add_argument("--wire-port", type=int, default=0)

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from powerlab_instruments.simulated.board import Board
+from powerlab_instruments.simulated.board import ACTIVE_POWER, IDLE_POWER, RAMP_UP, Board
 from powerlab_instruments.simulated.clock import SimulatedClock
 from powerlab_instruments.simulated.digitiser import Digitiser
 from powerlab_instruments.simulated.exchange import Exchange
@@ -41,13 +41,15 @@ class Resources:
 class SimulatedBench:
     """A bench on loopback until closed; a port of 0 takes any free one.
 
-    `seed` decides every error of its instruments: a seed is a bench. `memory` is the scope's, in samples (1 000 000,
+    `seed` decides every error of its instruments: a seed is a bench; what only scatters is drawn anew in another
+    `session` with it. `memory` is the scope's, in samples (1 000 000,
     or 100 000 as older units have), `model` its name and `supply_model` that of the supply; with `segmented` the
     scope has the licence for segmented memory. Three things were seen on real units: a new connection to the scope
     waits `first_answer` seconds for its answer, every `wedge_every` seconds its network port wedges, and with
     `short_preamble` the first preamble of each record is only `+0`. `sensitivity` (V/A) and `turns` are the probe's;
-    `lead_resistance` (ohm) lies between the point the supply regulates and the board, 0 with remote sense. In
-    `virtual` time the clock stands still until the wire advances it.
+    `lead_resistance` (ohm) lies between the point the supply regulates and the board, 0 with remote sense.
+    `idle_power`, `active_power` (W, above idle) and `ramp` (s) are the board's. In `virtual` time the clock stands
+    still until the wire advances it.
 
     With `vxi11` the scope is on VXI-11 as well, at the resource `scope_vxi11`. The port mapper that its clients ask is
     on `portmapper_port`, or on any free port where 111 is not for this user; then the resource names the port of the
@@ -69,6 +71,7 @@ class SimulatedBench:
         self,
         *,
         seed: int = 0,
+        session: int = 0,
         virtual: bool = False,
         memory: int = 1_000_000,
         model: str = "MSO-X 2024A",
@@ -80,6 +83,9 @@ class SimulatedBench:
         sensitivity: float = 0.1,
         turns: int = 1,
         lead_resistance: float = 0.0,
+        idle_power: float = IDLE_POWER,
+        active_power: float = ACTIVE_POWER,
+        ramp: float = RAMP_UP,
         scope_port: int = 0,
         adapter_port: int = 0,
         wire_port: int = 0,
@@ -92,9 +98,17 @@ class SimulatedBench:
     ) -> None:
         random = np.random.default_rng(seed)
         self.clock = SimulatedClock(virtual=virtual)
-        self.board = Board(Marker(), random.spawn(1)[0], lead_resistance=lead_resistance)
+        levels = random.spawn(1)[0]
+        self.board = Board(
+            Marker(),
+            np.random.default_rng((seed, session)) if session else levels,
+            lead_resistance=lead_resistance,
+            idle_power=idle_power,
+            active_power=active_power,
+            ramp=ramp,
+        )
         self.probe = Probe.drawn(random, sensitivity=sensitivity, turns=turns)
-        self.digitiser = Digitiser(self.board, self.probe, random, self.clock.now())
+        self.digitiser = Digitiser(self.board, self.probe, random, self.clock.now(), session=session)
         self.scope = Scope(
             self.digitiser,
             self.clock,

@@ -25,7 +25,7 @@ LOWEST_VOLTAGE = 5.5  # V; below it the board's own converter is off (UNCONFIRME
 _MEMORY = 100_000_000  # ns after which a ramp is over: 25 time constants
 _TRUTH_INTERVAL = 20e-6  # s; the midpoint rule over the steps is good to about 1e-5
 _TRUTH_CHUNK = 1_000_000
-_MOST_POWER = 1.25 * (IDLE_POWER + ACTIVE_POWER)  # W, more than any batch level, step and ripple add up to
+_MOST = 1.25  # times idle and active power: more than any batch level, step and ripple add up to
 _LIMIT_INTERVAL, _LIMIT_CHUNK = 100_000, 100_000_000_000  # ns
 
 
@@ -33,13 +33,25 @@ class Board:
     """A board on its supply leads, and the marker line that says when it works.
 
     `lead_resistance` (ohm, both conductors) is what lies between the point the supply regulates and the board:
-    0 with remote sense. All times are the bench's nanoseconds; arrays of times are seconds after an origin and
-    in order.
+    0 with remote sense. `idle_power` and `active_power` (W, above idle) are what it draws, `ramp` (s) the time constant
+    with which it takes the power up; it falls a third slower. All times are the bench's nanoseconds; arrays of times
+    are seconds after an origin and in order.
     """
 
-    def __init__(self, marker: Marker, levels: np.random.Generator, *, lead_resistance: float = 0.0) -> None:
+    def __init__(
+        self,
+        marker: Marker,
+        levels: np.random.Generator,
+        *,
+        lead_resistance: float = 0.0,
+        idle_power: float = IDLE_POWER,
+        active_power: float = ACTIVE_POWER,
+        ramp: float = RAMP_UP,
+    ) -> None:
         self.marker = marker
         self.lead_resistance = lead_resistance
+        self.idle_power, self.active_power = idle_power, active_power
+        self._ramp_up, self._ramp_down = ramp, ramp * (RAMP_DOWN / RAMP_UP)
         self._random = levels
         self._levels: list[float] = []
         self._sources = [Source(0, 0.0, 0.0)]
@@ -78,7 +90,7 @@ class Board:
         pulses = self.marker.pulses(start, stop)
         rises = [*((pulse.start - origin) * 1e-9 for pulse in pulses), math.inf]
         places = [int(place) for place in np.searchsorted(seconds, rises)]
-        power[: places[0]] = IDLE_POWER
+        power[: places[0]] = self.idle_power
         left = 0.0  # W above idle that the ramp of the pulse before has left at the rise
         for pulse, (rise, following), (first, after) in zip(
             pulses, itertools.pairwise(rises), itertools.pairwise(places), strict=True
@@ -86,19 +98,19 @@ class Board:
             level = self._level(pulse.index)
             part = seconds[first:after] - rise
             if pulse.stop is None:
-                power[first:after] = _active(part, level, left)
+                power[first:after] = _active(part, level, left, self._ramp_up)
             else:
                 length = (pulse.stop - pulse.start) * 1e-9
                 fall = first + int(np.searchsorted(part, length))
-                top = float(_active(np.array([length]), level, left)[0])
-                power[first:fall] = _active(part[: fall - first], level, left)
-                power[fall:after] = top * np.exp((length - part[fall - first :]) / RAMP_DOWN)
-                left = top * math.exp((length - (following - rise)) / RAMP_DOWN)
+                top = float(_active(np.array([length]), level, left, self._ramp_up)[0])
+                power[first:fall] = _active(part[: fall - first], level, left, self._ramp_up)
+                power[fall:after] = top * np.exp((length - part[fall - first :]) / self._ramp_down)
+                left = top * math.exp((length - (following - rise)) / self._ramp_down)
             ripple = np.sin((2 * np.pi * RIPPLE_FREQUENCY) * part)
             ripple *= RIPPLE
             ripple += 1.0
             power[first:after] *= ripple
-            power[first:after] += IDLE_POWER
+            power[first:after] += self.idle_power
         for surge in self._surges:
             first, after = np.searchsorted(seconds, [(end - origin) * 1e-9 for end in surge])
             power[first:after] += SURGE_POWER
@@ -173,7 +185,8 @@ class Board:
         if any(source.since <= stop and start < source.charged for source in sources):
             return True
         # Most supplies could feed more than the board can ever want, so that nothing needs to be looked at.
-        if not surging and all(source.voltage * source.current_limit > _MOST_POWER for source in sources):
+        most = _MOST * (self.idle_power + self.active_power)
+        if not surging and all(source.voltage * source.current_limit > most for source in sources):
             return False
         for first in range(start, stop + 1, _LIMIT_CHUNK):
             last = min(first + _LIMIT_CHUNK, stop)
@@ -207,16 +220,28 @@ class Board:
         """The active power of a batch, in watts: drawn once for each pulse, in order."""
         with self._lock:
             while len(self._levels) <= index:
-                self._levels.append(ACTIVE_POWER * (1 + BATCH_DEVIATION * self._random.standard_normal()))
+                self._levels.append(self.active_power * (1 + BATCH_DEVIATION * self._random.standard_normal()))
             return self._levels[index]
 
 
-def _active(since: NDArray[np.float64], level: float, left: float) -> NDArray[np.float64]:
+def mean_share(length: float, ramp: float = RAMP_UP) -> float:
+    """The mean power above idle over a batch of `length` seconds that found the board idle, by the active power.
+
+    >>> round(mean_share(1.0), 3), round(mean_share(0.02), 3)
+    (0.992, 0.852)
+    """
+    droop = 1 - DROOP + DROOP * DROOP_TIME / length * -math.expm1(-length / DROOP_TIME)
+    whole, rest = divmod(length / STEP_TIME, 2.0)
+    step = STEP * (whole + max(rest - 1.0, 0.0)) * STEP_TIME / length
+    return droop + step + ramp / length * math.expm1(-length / ramp)
+
+
+def _active(since: NDArray[np.float64], level: float, left: float, ramp: float) -> NDArray[np.float64]:
     """Power above idle `since` seconds after a rise of the marker, without ripple, in watts [n]."""
     shape = np.exp(since * (-1 / DROOP_TIME))
     shape *= DROOP
     shape += 1 - DROOP
     shape += STEP * ((since * (1 / STEP_TIME)).astype(np.int32) & 1)
     shape *= level
-    shape += (left - level) * np.exp(since * (-1 / RAMP_UP))
+    shape += (left - level) * np.exp(since * (-1 / ramp))
     return shape

@@ -72,17 +72,24 @@ class Digitiser:
     """What stands between the BNCs and the acquisition memory. Times in ns are the bench's.
 
     The marker is wired to the digital input `marker_input` and to the external trigger input; the other digital ones
-    and channels 2 to 4 lie at 0 V.
+    and channels 2 to 4 lie at 0 V. Another `session` has other noise.
     """
 
     def __init__(
-        self, board: Board, probe: Probe, random: np.random.Generator, power_up: int, marker_input: int = 0
+        self,
+        board: Board,
+        probe: Probe,
+        random: np.random.Generator,
+        power_up: int,
+        marker_input: int = 0,
+        *,
+        session: int = 0,
     ) -> None:
         self.board, self.probe, self.power_up, self.marker_input = board, probe, power_up, marker_input
         self.gains = GAIN_LIMIT * random.uniform(-1, 1, 4)
         self.offsets = random.uniform(-1, 1, 4)
         self.time_error = TIME_LIMIT * float(random.uniform(-1, 1))
-        self._noise_seed = int(random.integers(2**32))
+        self._noise_seed = int(random.integers(2**32)) + session
 
     def start(self, setup: Setup, number: int) -> float:
         """When the first sample of an acquisition is taken, in seconds from the trigger on the scope's clock."""

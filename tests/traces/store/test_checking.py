@@ -94,7 +94,7 @@ def short_table(entry: h5py.Group) -> None:
         (other_block, "record 1: total of block 3 of 256 samples is wrong"),
         (other_sum, "record 1: the sum in the table of records"),
         (other_largest, "record 0: largest of block 0 of 2048 samples"),
-        (renumbered, "record 2, 3, 4, 5, 6 is missing"),
+        (renumbered, "record 2 to 6 is missing"),
         (doubled, "record 1 is there 2 times"),
         (late_window, "window 1: it lies outside the time"),
         (turned_windows, "window 1 stands where window 0 should"),

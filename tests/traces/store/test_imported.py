@@ -370,7 +370,7 @@ def other_interval(group: h5py.Group) -> None:
 
 
 def other_unit(group: h5py.Group) -> None:
-    group["record_0/voltage"].attrs["units"] = "A"
+    group["record_0/voltage"].attrs["unit"] = b"A"
 
 
 def no_scale(group: h5py.Group) -> None:

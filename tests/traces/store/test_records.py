@@ -80,7 +80,7 @@ def test_no_statistics_are_made_of_different_units(planted, tmp_path: Path) -> N
     path = writer.finish()
     with h5py.File(path, "r+") as file:
         file.copy("entry/stack_0", "entry/stack_1")
-        file["entry/stack_1/current"].attrs[schema.UNIT] = "W"
+        file["entry/stack_1/current"].attrs[schema.OWN_UNIT] = b"W"
         file["entry/records/stack"][1] = 1
     records = open_run(path).records
     assert {it.unit for it in records.summaries} == {"A", "W"}
@@ -173,3 +173,37 @@ def test_hdf5_unpacks_what_was_packed(planted, tmp_path: Path, dtype: type, samp
     with h5py.File(path) as file:
         np.testing.assert_array_equal(file["entry/stack_0/current"][0], codes)
     np.testing.assert_array_equal(open_run(path).records[0].current.codes, codes)
+
+
+def test_chunks_that_another_program_moved_are_found_by_its_own_index(planted, tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path / "r.h5")
+    writer.describe(planted.provenance, planted.chain, planted.supply)
+    writer.append(planted.noisy(0, 10_000), [])
+    path = writer.finish()
+    true = open_run(path).records.total(0, Window(-0.19, -0.1599))
+    with h5py.File(path, "r+") as file:
+        file["entry/stack_0/current_places/byte"][:] += 7
+    assert open_run(path).records.total(0, Window(-0.19, -0.1599)) == true
+    with h5py.File(path, "r+") as file:
+        del file["entry/stack_0/current_places"]  # as an earlier powerlab left it
+    assert open_run(path).records.total(0, Window(-0.19, -0.1599)) == true
+
+
+def test_texts_of_any_length_as_earlier_files_have_them_are_read(planted, tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path / "r.h5")
+    writer.describe(planted.provenance, planted.chain, planted.supply)
+    writer.append(planted.noisy(0, 100), [])
+    path = writer.finish(notes=["odd"])
+    before = open_run(path)
+    with h5py.File(path, "r+") as file:
+        text = h5py.string_dtype("utf-8")
+        for group in (file, file["entry"], file["entry/current_chain"], file["entry/provenance"]):
+            for name, value in group.attrs.items():
+                if isinstance(value, bytes):
+                    group.attrs.create(name, value.decode(), dtype=text)
+        del file["entry/stack_0/current"].attrs["unit"], file["entry/notes"], file["entry/provenance/bench"]
+        file["entry"].create_dataset("notes", data=["odd"], dtype=text)
+        file["entry/provenance"].create_dataset("bench", data=before.provenance.bench, dtype=text)
+    after = open_run(path)
+    assert (after.provenance, after.chain, after.notes) == (before.provenance, before.chain, before.notes)
+    assert after.records[0].current.unit == "A"

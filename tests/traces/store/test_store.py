@@ -124,7 +124,7 @@ def test_any_codes_and_labels_come_back(
 def test_plain_h5py_reads_amperes_with_the_cf_attributes(planted, tmp_path: Path) -> None:
     path = written(planted, tmp_path / "r.h5", [planted.record(0, np.array([250, 500], np.uint16))], [])
     with h5py.File(path) as file:
-        assert file.attrs["format"] == "powerlab run"
+        assert file.attrs["format"] == b"powerlab run"
         data = file["entry/stack_0/current"]
         values = data[0] * data.attrs["scale_factor"] + data.attrs["add_offset"]
         assert data.attrs["units"] == "A"

@@ -17,7 +17,7 @@ from powerlab_traces.log import Log
 from powerlab_traces.pyramid import BLOCK, Blocks
 from powerlab_traces.run import Outcome
 from powerlab_traces.store.chainform import chain_attributes
-from powerlab_traces.store.columns import TEXT, Columns
+from powerlab_traces.store.columns import TEXT, Columns, put, put_text, texts
 from powerlab_traces.store.journal import Entry, Frame, is_being_written, read_journal
 from powerlab_traces.store.logs import joined, write_logs
 from powerlab_traces.store.overview import write_overview
@@ -167,8 +167,7 @@ class _Builder:
         self._file = file
         file.attrs[schema.NX_CLASS] = "NXroot"
         file.attrs[schema.NX_DEFAULT] = schema.ENTRY
-        file.attrs[schema.FORMAT_NAME] = schema.FORMAT
-        file.attrs[schema.FORMAT_VERSION] = schema.VERSION
+        put(file, {schema.FORMAT_NAME: schema.FORMAT, schema.FORMAT_VERSION: schema.VERSION})
         self._entry = file.create_group(schema.ENTRY, track_order=True)
         self._entry.attrs[schema.NX_CLASS] = "NXentry"
         self._description: dict[str, Any] | None = None
@@ -263,11 +262,12 @@ class _Builder:
         self._windows.write(self._entry.create_group(schema.WINDOWS))
         if self._truth is not None:
             self._truth.write(self._entry.create_group(schema.TRUTH))
-        self._entry.attrs[schema.OUTCOME] = self._outcome
+        put(self._entry, {schema.OUTCOME: self._outcome})
         write_logs(self._entry, self._logs)
-        self._entry.create_dataset(schema.NOTES, data=[*self._notes, *notes], dtype=TEXT)
-        self._entry.create_group(schema.CHAIN).attrs.update(chain_attributes(self._description["chain"]))
-        self._entry.create_group(schema.SUPPLY).attrs.update(self._description["supply"])
+        said, dtype = texts([*self._notes, *notes])
+        self._entry.create_dataset(schema.NOTES, data=said, dtype=dtype)
+        put(self._entry.create_group(schema.CHAIN), chain_attributes(self._description["chain"]))
+        put(self._entry.create_group(schema.SUPPLY), self._description["supply"])
         self._write_provenance(self._description["provenance"])
         write_overview(self._entry)
         return len(self._records), len(self._windows)
@@ -282,17 +282,16 @@ class _Builder:
     def _write_provenance(self, said: Mapping[str, Any]) -> None:
         self._file.attrs[schema.SIMULATED] = said["simulated"]
         group = self._entry.create_group(schema.PROVENANCE)
-        group.attrs[schema.CREATED] = said["created"]
-        group.attrs[schema.MODEL] = said["model"]
+        put(group, {schema.CREATED: said["created"], schema.MODEL: said["model"]})
         for name, value in ((schema.BATCH, said["batch"]), (schema.MARKER_BIT, said["marker_bit"])):
             if value is not None:
                 group.attrs[name] = value
-        group.create_dataset(schema.BENCH, data=said["bench"], dtype=TEXT)
+        put_text(group, schema.BENCH, said["bench"])
         for name in (schema.INSTRUMENTS, schema.WORKLOAD, schema.SOFTWARE, schema.HOST):
-            group.create_group(name).attrs.update(said[name])
+            put(group.create_group(name), said[name])
         settings = group.create_group(schema.SETTINGS)
         for role, values in said["settings"].items():
-            settings.create_group(role).attrs.update(values)
+            put(settings.create_group(role), values)
 
 
 def _shape(packed: Packed) -> tuple[object, ...]:

@@ -46,7 +46,7 @@ def limits_stored(kind: type, group: h5py.Group, without: tuple[str, ...] = ()) 
 
     def value(name: str) -> Any:
         stored = group.attrs[name]
-        return stored.item() if isinstance(stored, np.generic) else text(stored)
+        return text(stored) if isinstance(stored, bytes | str) else stored.item()
 
     wanted = [it for it in fields(kind) if it.name not in without]
     return {it.name: value(it.name) for it in wanted if it.default is MISSING or it.name in group.attrs}

@@ -57,9 +57,14 @@ def _gaps(summaries: list[RecordSummary]) -> Iterator[str]:
     for index, count in Counter(indices).items():
         if count > 1:
             yield f"record {index} is there {count} times"
-    missing = sorted(set(range(max(indices, default=-1) + 1)) - set(indices))
+    known = sorted({-1, *indices})
+    missing = [
+        str(before + 1) if after == before + 2 else f"{before + 1} to {after - 1}"
+        for before, after in itertools.pairwise(known)
+        if after > before + 1
+    ]
     if missing:
-        yield f"record {', '.join(map(str, missing))} is missing: lost while it was captured, or removed"
+        yield f"record {', '.join(missing)} is missing: lost while it was captured, or removed"
 
 
 def _clocks(summaries: list[RecordSummary]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from powerlab_traces import schema
 TEXT = h5py.string_dtype("utf-8")
 CODES = {"i": "q", "f": "d", "b": "b"}  # numpy's kinds of numbers, and the types of Python's arrays that hold them
 CHUNK = 4096  # rows
-MOST_BYTES = 64  # of a text that takes its room in every row: a SHA-256 in hexadecimal
+MOST_BYTES = 1 << 24  # of a column of texts that each take the room of the longest
 
 
 class Columns:
@@ -41,13 +41,14 @@ class Columns:
 
 
 def write_columns(group: h5py.Group, columns: Mapping[str, tuple[Any, Sequence[Any]]]) -> None:
-    """Write columns, each given by its type and values; the first is the axis of the others."""
+    """Write columns, each given by its type and values; the first is the axis of the others.
+
+    All are packed, however short: deflate's check sum then tells a reader of a flipped bit.
+    """
     axis = None
     for name, (kind, values) in columns.items():
-        data, dtype = _text_array(values) if kind is TEXT else (np.array(values, dtype=kind), kind)
-        options = (
-            {"chunks": (min(CHUNK, len(data)),), "compression": "gzip", "shuffle": True} if len(data) > CHUNK else {}
-        )
+        data, dtype = texts(values) if kind is TEXT else (np.array(values, dtype=kind), kind)
+        options = {"chunks": (min(CHUNK, len(data)),), "compression": "gzip", "shuffle": True} if len(data) else {}
         column = group.create_dataset(name, data=data, dtype=dtype, **options)
         if axis is None:
             axis = column
@@ -56,14 +57,48 @@ def write_columns(group: h5py.Group, columns: Mapping[str, tuple[Any, Sequence[A
             column.dims[0].attach_scale(axis)
 
 
-def _text_array(values: Sequence[str]) -> tuple[NDArray[Any], Any]:
-    """Texts and their type: short ones of one length, which are read many times faster than those of any length."""
+def texts(values: Sequence[str]) -> tuple[NDArray[Any], Any]:
+    """Texts and their type: of one length, filled up with NULs, unless that took too much room.
+
+    Those are read many times faster than texts of any length, which HDF5 keeps in a heap. And where that heap is
+    damaged, HDF5 may go round in it for ever.
+    """
     encoded = [it.encode() for it in values]
     longest = max(map(len, encoded), default=0)
-    if longest > MOST_BYTES:
+    if longest * len(encoded) > MOST_BYTES:
         return np.array(values, dtype=object), TEXT
     dtype = h5py.string_dtype("utf-8", max(longest, 1))
     return np.array(encoded, dtype=dtype), dtype
+
+
+def put(where: h5py.Group, values: Mapping[str, Any]) -> None:
+    """Write attributes that powerlab reads back; texts are of fixed length (see `texts`).
+
+    What other programs look for, NeXus's names and CF's `units`, is as they expect it: of any length.
+    """
+    for name, value in values.items():
+        if isinstance(value, str):
+            encoded = value.encode()
+            where.attrs.create(name, encoded, dtype=h5py.string_dtype("utf-8", max(len(encoded), 1)))
+        else:
+            where.attrs[name] = value
+
+
+def put_text(group: h5py.Group, name: str, value: str) -> None:
+    """Write one text as a dataset, of fixed length."""
+    encoded = value.encode()
+    group.create_dataset(name, data=encoded, dtype=h5py.string_dtype("utf-8", max(len(encoded), 1)))
+
+
+def put_unit(data: h5py.Dataset, unit: str) -> None:
+    """Write the unit of a dataset, for CF's readers and for `unit_of`."""
+    data.attrs[schema.UNIT] = unit
+    put(data, {schema.OWN_UNIT: unit})
+
+
+def unit_of(data: h5py.Dataset) -> str:
+    """The unit of a dataset, empty where it has none."""
+    return text(data.attrs[schema.OWN_UNIT] if schema.OWN_UNIT in data.attrs else data.attrs.get(schema.UNIT, ""))
 
 
 def read_columns(group: h5py.Group) -> dict[str, NDArray[Any]]:
@@ -75,8 +110,11 @@ def read_column(column: h5py.Dataset) -> NDArray[Any]:
     """One column; text as Python strings."""
     kind = h5py.check_string_dtype(column.dtype)
     found: NDArray[Any] = column.asstr()[:] if kind and kind.length is None else column[:]
-    # Texts of one length are decoded at once, a day's in a tenth of the time.
-    return np.char.decode(found, "utf-8").astype(object) if found.dtype.kind == "S" else found
+    if found.dtype.kind != "S":
+        return found
+    # Of a day's texts most repeat: each is decoded, and kept, once.
+    known, places = np.unique(found, return_inverse=True)
+    return np.char.decode(known, "utf-8").astype(object)[places]
 
 
 def scale_of(data: h5py.Dataset) -> tuple[float, float]:
@@ -85,5 +123,5 @@ def scale_of(data: h5py.Dataset) -> tuple[float, float]:
 
 
 def text(value: object) -> str:
-    """An attribute that holds text."""
+    """An attribute, or a dataset of one text."""
     return value.decode() if isinstance(value, bytes) else str(value)

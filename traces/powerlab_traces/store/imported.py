@@ -28,7 +28,7 @@ from powerlab_traces.importers.imported import (
     Unknown,
 )
 from powerlab_traces.run import Provenance
-from powerlab_traces.store.columns import read_columns, text
+from powerlab_traces.store.columns import read_column, read_columns, text, unit_of
 from powerlab_traces.store.importwriter import (
     LONGEST_NAME,
     NOT_KNOWN,
@@ -132,7 +132,7 @@ def _check_samples(data: h5py.Dataset, trace: Mapping[str, Any], where: str) -> 
     if digest.hexdigest() != trace[schema.DIGEST]:
         yield f"{where}: its samples are not those that were imported: the SHA-256 differs"
     pairs: dict[str, tuple[Any, Any]] = {
-        schema.UNIT: (text(data.attrs[schema.UNIT]), trace[schema.UNIT][:LONGEST_NAME]),
+        schema.UNIT: (unit_of(data), trace[schema.UNIT][:LONGEST_NAME]),
         schema.SCALE: (float(data.attrs.get(schema.SCALE, 1.0)), trace[schema.SCALE]),
         schema.START: (float(data.attrs[schema.START]), trace[schema.START]),
     }
@@ -154,7 +154,7 @@ def _read(file: h5py.File, path: Path, group: h5py.Group) -> StoredImport:
                 ForeignWindow(**it | {"images": None if it["images"] == NOT_KNOWN else it["images"]})
                 for it in _fields(group[schema.WINDOWS], WINDOW_TYPES)
             ),
-            provenance=Provenance(**json.loads(group[schema.PROVENANCE].asstr()[()])),
+            provenance=Provenance(**json.loads(text(group[schema.PROVENANCE][()]))),
             sources=tuple(SourceFile(**it) for it in _fields(group[schema.SOURCES], SOURCE_TYPES)),
             clock=text(said[schema.CLOCK]),
             origin=datetime.fromisoformat(text(said[schema.ORIGIN])) if schema.ORIGIN in said else None,
@@ -165,8 +165,8 @@ def _read(file: h5py.File, path: Path, group: h5py.Group) -> StoredImport:
                 Unknown(**it | {"lacking": Lacking(it["lacking"])})
                 for it in _fields(group[schema.UNKNOWN], UNKNOWN_TYPES)
             ),
-            notes=tuple(group[schema.NOTES].asstr()[:]),
-            options=json.loads(group[schema.OPTIONS].asstr()[()]),
+            notes=tuple(read_column(group[schema.NOTES]).tolist()),
+            options=json.loads(text(group[schema.OPTIONS][()])),
             imported_by=text(said[schema.IMPORTED_BY]),
             imported=text(said[schema.CREATED]),
         )

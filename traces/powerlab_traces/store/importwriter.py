@@ -17,7 +17,7 @@ from powerlab_traces.errors import TraceError
 from powerlab_traces.importers.energy import BLOCK
 from powerlab_traces.importers.imported import ForeignRecord, ForeignTrace, Imported, Role
 from powerlab_traces.importers.outline import as_power, main_trace, outline
-from powerlab_traces.store.columns import TEXT, write_columns
+from powerlab_traces.store.columns import TEXT, put, put_text, put_unit, texts, write_columns
 from powerlab_traces.store.overview import MOST_POINTS
 from powerlab_traces.store.packed import LEVEL
 from powerlab_traces.store.sink import Sink
@@ -97,8 +97,7 @@ def _write(
 ) -> None:
     file.attrs[schema.NX_CLASS] = "NXroot"
     file.attrs[schema.NX_DEFAULT] = schema.ENTRY
-    file.attrs[schema.FORMAT_NAME] = schema.FORMAT
-    file.attrs[schema.FORMAT_VERSION] = schema.VERSION
+    put(file, {schema.FORMAT_NAME: schema.FORMAT, schema.FORMAT_VERSION: schema.VERSION})
     file.attrs[schema.SIMULATED] = imported.provenance.simulated
     entry = file.create_group(schema.ENTRY, track_order=True)
     entry.attrs[schema.NX_CLASS] = "NXentry"
@@ -147,17 +146,18 @@ def _describe(group: h5py.Group, imported: Imported, options: Mapping[str, Any],
         schema.IMPORTED_BY: imported_by,
         schema.CREATED: datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    group.attrs.update({name: written(value) for name, value in said.items()})
+    put(group, {name: written(value) for name, value in said.items()})
     if imported.origin is not None:
-        group.attrs[schema.ORIGIN] = imported.origin.isoformat()
+        put(group, {schema.ORIGIN: imported.origin.isoformat()})
     if imported.supply_voltage is not None:
         group.attrs[schema.SUPPLY_VOLTAGE] = imported.supply_voltage
     for name, value in ((schema.PROVENANCE, asdict(imported.provenance)), (schema.OPTIONS, dict(options))):
-        group.create_dataset(name, data=json.dumps(value), dtype=TEXT)
+        put_text(group, name, json.dumps(value))
     _write_rows(group, schema.WINDOWS, WINDOW_TYPES, map(asdict, imported.windows))
     _write_rows(group, schema.SOURCES, SOURCE_TYPES, map(asdict, imported.sources))
     _write_rows(group, schema.UNKNOWN, UNKNOWN_TYPES, map(asdict, imported.unknown))
-    group.create_dataset(schema.NOTES, data=[written(note) for note in imported.notes], dtype=TEXT)
+    notes, dtype = texts([written(note) for note in imported.notes])
+    group.create_dataset(schema.NOTES, data=notes, dtype=dtype)
     group.create_dataset(schema.RECORDS, data=np.array([it.index for it in imported.records], np.int64))
 
 
@@ -224,8 +224,8 @@ class _StoredRecord:
             data[first : first + len(block)] = block
             progress.add(len(block))
         assert data is not None
-        attributes = {"long_name": written(trace.name)[:LONGEST_NAME], schema.UNIT: written(trace.unit)[:LONGEST_NAME]}
-        data.attrs.update(attributes | {schema.START: trace.start})
+        data.attrs.update({"long_name": written(trace.name)[:LONGEST_NAME], schema.START: trace.start})
+        put_unit(data, written(trace.unit)[:LONGEST_NAME])
         if trace.scale != 1:  # bits are no numbers: readers would make floats of them
             data.attrs[schema.SCALE] = trace.scale
         if trace.interval is not None:

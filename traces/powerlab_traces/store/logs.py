@@ -8,7 +8,7 @@ import numpy as np
 
 from powerlab_traces import schema
 from powerlab_traces.log import Log, Value
-from powerlab_traces.store.columns import TEXT, write_columns
+from powerlab_traces.store.columns import TEXT, put_unit, unit_of, write_columns
 
 if TYPE_CHECKING:
     from powerlab_traces.store.source import Source
@@ -21,7 +21,7 @@ def write_logs(entry: h5py.Group, logs: Mapping[str, Log]) -> None:
         table = group.create_group(log.name, track_order=True)
         write_columns(table, {name: _typed(values) for name, values in log.columns.items()})
         for name, unit in log.units.items():
-            table[name].attrs[schema.UNIT] = unit
+            put_unit(table[name], unit)
 
 
 def _typed(values: Any) -> tuple[Any, list[Any]]:
@@ -59,10 +59,7 @@ def units_of(entry: h5py.Group) -> dict[str, dict[str, str]]:
     """The columns of each log with their units, empty where they have none."""
     if schema.LOGS not in entry:
         return {}
-    return {
-        name: {it: str(column.attrs.get(schema.UNIT, "")) for it, column in table.items()}
-        for name, table in entry[schema.LOGS].items()
-    }
+    return {name: {it: unit_of(column) for it, column in table.items()} for name, table in entry[schema.LOGS].items()}
 
 
 def joined(logs: dict[str, Log], said: Mapping[str, Any]) -> None:

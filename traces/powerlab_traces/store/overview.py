@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from powerlab_traces import schema
 from powerlab_traces.pyramid import LEVELS
-from powerlab_traces.store.columns import read_columns, scale_of
+from powerlab_traces.store.columns import read_columns, scale_of, unit_of
 
 MOST_POINTS = 200_000
 
@@ -72,7 +72,7 @@ class _Level:
         self._stack = entry[schema.STACK.format(number)]
         current = self._stack[schema.CURRENT]
         self.samples = int(current.shape[1])
-        self.unit = current.attrs[schema.UNIT]
+        self.unit = unit_of(current)
         self._interval = float(current.attrs[schema.INTERVAL])
         self._scale, self._offset = scale_of(current)
         self.length = self.samples * self._interval  # s

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -118,7 +119,7 @@ class StoredRecords(Sequence[Record]):
             raise TraceError(
                 f"{self._source.path}: its records are in {' and '.join(sorted(table.units))}, not in one unit"
             )
-        first, last = bisect_right(table.stops, start), bisect_left(table.starts, stop) - 1
+        first, last = bisect_right(table.ends, start), bisect_left(table.begins, stop) - 1
         with self._source.reading():
             found = [self._part(place, start, stop) for place in range(first, last + 1, max(last - first, 1))]
         if last - first > 1:
@@ -131,6 +132,11 @@ class StoredRecords(Sequence[Record]):
         with self._source.reading():
             stack, row = self._place(self._numbers[index])
             return stack.blocks(row, size)
+
+    def clipped(self, index: int) -> NDArray[np.int64]:
+        """The numbers of a record's clipped samples, without the others."""
+        with self._source.reading():
+            return self._clipped(self._numbers[index])
 
     @property
     def starts(self) -> NDArray[np.float64]:
@@ -172,6 +178,8 @@ class StoredRecords(Sequence[Record]):
     def column(self, field: str) -> NDArray[Any]:
         """One field of `summaries` for all records, such as `mean` or `before.voltage`, without making summaries.
 
+        Besides, `scale` and `offset` of their currents.
+
         Raises
         ------
         TraceError
@@ -184,7 +192,7 @@ class StoredRecords(Sequence[Record]):
         if field in PLAIN:
             return self._column(PLAIN[field])[self._places]
         table = self._table
-        if field in ("interval", "unit"):
+        if field in ("interval", "unit", "scale", "offset"):
             return np.array([getattr(it, field) for it in table.stacks])
         return table.sums / table.samples if field == "mean" else getattr(table, field)
 
@@ -227,6 +235,8 @@ class StoredRecords(Sequence[Record]):
             units=frozenset(stacks[number].unit for number in set(of.tolist())),
             starts=starts,
             stops=starts + lengths[of],
+            begins=array("d", starts),
+            ends=array("d", starts + lengths[of]),
             samples=samples[of],
             sums=total * scale[of] + samples[of] * offset[of],
             least=least * scale[of] + offset[of],
@@ -236,7 +246,7 @@ class StoredRecords(Sequence[Record]):
     def _part(self, place: int, start: float, stop: float) -> Statistics | None:
         """What the record holds of a span of time, if anything."""
         table = self._table
-        stack, begin = table.stacks[place], table.starts[place]
+        stack, begin = table.stacks[place], table.begins[place]
         first = max(math.ceil((start - begin) / stack.interval - ON_GRID), 0)
         last = min(math.ceil((stop - begin) / stack.interval - ON_GRID), stack.samples)
         if first >= last:
@@ -285,6 +295,8 @@ class _Table:
     units: frozenset[str]
     starts: NDArray[np.float64]
     stops: NDArray[np.float64]
+    begins: "array[float]"  # the starts, and the stops, as they are searched twice as fast
+    ends: "array[float]"
     samples: NDArray[np.int64]
     sums: NDArray[np.float64]
     least: NDArray[np.float64]

@@ -14,7 +14,7 @@ from powerlab_traces.errors import TraceError
 from powerlab_traces.pyramid import BLOCK
 from powerlab_traces.store.assembly import journal_of, part_of
 from powerlab_traces.store.chainform import chain_said
-from powerlab_traces.store.columns import scale_of, text
+from powerlab_traces.store.columns import read_column, scale_of, unit_of
 from powerlab_traces.store.journal import Entry, Journal, read_journal
 from powerlab_traces.store.stored import StoredRun, open_run
 from powerlab_traces.window import HostWindow
@@ -119,7 +119,7 @@ def _frames(path: Path, run: StoredRun) -> Iterator[tuple[Entry, Mapping[str, An
         entry = file[schema.ENTRY]
         columns = {name: entry[schema.RECORDS][name][:] for name in (schema.STACK_NUMBER, schema.ROW)}
         digests = {
-            name: entry[schema.RECORDS][name].asstr()[:].tolist() for name in (schema.DIGEST, schema.MARKER_DIGEST)
+            name: read_column(entry[schema.RECORDS][name]).tolist() for name in (schema.DIGEST, schema.MARKER_DIGEST)
         }
         clipped = entry[schema.RECORDS][schema.CLIPPED][:]
         marker_starts = entry[schema.RECORDS][schema.MARKER_START][:].tolist()
@@ -174,7 +174,7 @@ def _packed(data: h5py.Dataset, row: int, start: float, digest: str) -> tuple[di
         "samples": samples,
         "chunk": chunk,
         "interval": float(data.attrs[schema.INTERVAL]),
-        "unit": text(data.attrs[schema.UNIT]),
+        "unit": unit_of(data),
         "start": float(start),
         "scale": scale,
         "offset": offset,

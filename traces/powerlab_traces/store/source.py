@@ -1,5 +1,6 @@
 """A run file open for reading, shared by all that reads from it."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ class Source:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: h5py.File | None = None
+        self.handle: int | None = None  # the system's, where it reads at a place without another's position in between
         self._datasets: dict[str, h5py.Dataset] = {}
         self._columns: dict[str, NDArray[Any]] = {}
         self._damage = damage(path)
@@ -26,6 +28,7 @@ class Source:
         """Have the file open; whatever HDF5 stumbles over in the body becomes one line."""
         if self._file is None:
             self._file = open_file(self.path)
+            self.handle = self._file.id.get_vfd_handle() if hasattr(os, "pread") else None
         return self._damage
 
     def dataset(self, name: str) -> h5py.Dataset:
@@ -34,6 +37,11 @@ class Source:
             assert self._file is not None
             self._datasets[name] = self._file[schema.ENTRY][name]
         return self._datasets[name]
+
+    def holds(self, name: str) -> bool:
+        """Whether the entry has this; while `reading`."""
+        assert self._file is not None
+        return f"{schema.ENTRY}/{name}" in self._file
 
     def column(self, group: str, name: str) -> NDArray[Any]:
         """A whole column of a table, text as Python strings; read once.
@@ -54,7 +62,7 @@ class Source:
         self._datasets.clear()
         if self._file is not None:
             self._file.close()
-            self._file = None
+            self._file = self.handle = None
 
 
 def open_file(path: Path) -> h5py.File:

@@ -14,7 +14,7 @@ from powerlab_traces.errors import TraceError
 from powerlab_traces.run import Outcome, Provenance, Run, TrueWindow
 from powerlab_traces.store.assembly import TRUTH_TYPES, WINDOW_TYPES
 from powerlab_traces.store.chainform import chain_stored, limits_stored
-from powerlab_traces.store.columns import text
+from powerlab_traces.store.columns import read_column, text
 from powerlab_traces.store.logs import StoredLogs, units_of
 from powerlab_traces.store.records import StoredRecords
 from powerlab_traces.store.rows import StoredRows
@@ -56,7 +56,7 @@ def open_run(path: str | os.PathLike[str]) -> StoredRun:
             supply=SupplyLimits(**limits_stored(SupplyLimits, entry[schema.SUPPLY])),
             records=StoredRecords(source, range(_length(entry[schema.RECORDS]))),
             windows=_rows(source, entry, schema.WINDOWS, HostWindow, WINDOW_TYPES),
-            notes=tuple(entry[schema.NOTES].asstr()) if schema.NOTES in entry else (),
+            notes=tuple(read_column(entry[schema.NOTES]).tolist()) if schema.NOTES in entry else (),
             truth=_rows(source, entry, schema.TRUTH, TrueWindow, TRUTH_TYPES) if schema.TRUTH in entry else None,
             logs=StoredLogs(source, units_of(entry)),
             outcome=Outcome(text(entry.attrs.get(schema.OUTCOME, Outcome.COMPLETE))),
@@ -90,7 +90,7 @@ def _provenance(file: h5py.File, group: h5py.Group) -> Provenance:
         marker_bit=int(group.attrs[schema.MARKER_BIT]) if schema.MARKER_BIT in group.attrs else None,
         instruments=mapping(schema.INSTRUMENTS),
         settings={role: mapping(f"{schema.SETTINGS}/{role}") for role in group[schema.SETTINGS]},
-        bench=group[schema.BENCH].asstr()[()],
+        bench=text(group[schema.BENCH][()]),
         workload=mapping(schema.WORKLOAD),
         software=mapping(schema.SOFTWARE),
         host=mapping(schema.HOST),
