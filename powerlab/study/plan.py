@@ -19,6 +19,8 @@ SCHEMA: Final = "powerlab.plan/1"
 FILE: Final = "plan.json"
 RUNS: Final = "runs"
 ALL: Final = "all"  # the paper's networks
+VERSION_2: Final = "v2"  # those of its second version
+ADDED: Final = frozenset({"enet", "resnet152", "inception-v4"})  # by the third
 SPARE: Final = 1.02  # of a protocol's duration, so that a window that does not count costs nothing
 WARM_UP: Final = 3  # batches, as `powerlab capture` does
 IDLE: Final = 1.0  # s, the same
@@ -152,7 +154,7 @@ def task_of_plan(asked: Asked, run: PlannedRun) -> Task:
 
 
 def models_of(text: str) -> tuple[str, ...]:
-    """The networks meant by `all` or by names with commas between.
+    """The networks meant by `all`, by `v2` or by names with commas between.
 
     Raises
     ------
@@ -161,11 +163,13 @@ def models_of(text: str) -> tuple[str, ...]:
     NetworkError
         There is no such network.
 
-    >>> models_of("enet,vgg16")
-    ('enet', 'vgg16')
+    >>> models_of("enet,vgg16"), len(models_of("v2"))
+    (('enet', 'vgg16'), 11)
     """
     if text.strip() == ALL:
         return tuple(published())
+    if text.strip() == VERSION_2:
+        return tuple(it for it in published() if it not in ADDED)
     found = [it.strip() for it in text.split(",") if it.strip()]
     if not found:
         raise StudyError(f"--models {text!r} names no network; give all, or names such as {', '.join([*NETWORKS][:3])}")

@@ -40,7 +40,9 @@ JOBS = min(8, os.cpu_count() or 1)
     help="Folder of the study. One that holds a plan is gone on with; nothing in it is measured twice.",
 )
 @click.option(
-    "--models", help="Networks with commas between, as `powerlab capture --model` takes them, or all: the paper's 14."
+    "--models",
+    help="Networks with commas between, as `powerlab capture --model` takes them, all: the paper's 14, or "
+    "v2: the 11 of its second version.",
 )
 @click.option("--batches", type=Batches(), help="Images in one window, each of these for each network: 1,2,4.")
 @click.option(
